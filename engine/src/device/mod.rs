@@ -1,0 +1,2 @@
+//! Devices: the only folder with `unsafe`.
+#![allow(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Runs a batch: one thread per rank, rank 0 answers.

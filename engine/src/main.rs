@@ -1,0 +1,2 @@
+//! `frontdesk-engine`: the engine from the command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The forward pass as prose, in execution order.

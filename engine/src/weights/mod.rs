@@ -1,0 +1,1 @@
+//! A Hugging Face checkpoint folder becomes tensors, whole or sliced per rank.

@@ -1,0 +1,1 @@
+//! The answer cache: exact and semantic.

@@ -1,0 +1,1 @@
+//! What the customer wants: eight classes, or an abstention.

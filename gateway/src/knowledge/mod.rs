@@ -1,0 +1,1 @@
+//! The company's knowledge: import, embedding, index, retrieval.

@@ -1,0 +1,2 @@
+//! `frontdesk`: the gateway from the command line.
+fn main() {}

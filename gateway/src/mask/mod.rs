@@ -1,0 +1,1 @@
+//! Finds personal data in text and masks it, whole or as a stream: pure.
