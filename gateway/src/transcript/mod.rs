@@ -9,6 +9,7 @@ pub mod frame;
 pub mod parse;
 pub mod render;
 pub mod stop;
+mod tools;
 pub mod vocabulary;
 
 #[cfg(test)]
