@@ -65,6 +65,11 @@ impl Masker {
         Self { policy }
     }
 
+    /// Whether the policy masks `kind`.
+    pub fn masks(&self, kind: Kind) -> bool {
+        self.policy.masks(kind)
+    }
+
     /// Everything recognised in `text`, masked by the policy or not, in order, none overlapping another.
     pub fn scan(&self, text: &str) -> Vec<Span> {
         self.mask_with_spans(text).1
