@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::transcript::Reply;
+use crate::transcript::{Piece, Reply};
 
 /// What all chunks of one stream, or the one completion, have in common.
 #[derive(Debug, Clone)]
@@ -206,9 +206,8 @@ pub struct Delta {
     pub tool_calls: Vec<ToolCallDelta>,
 }
 
-impl From<crate::transcript::Piece> for Delta {
-    fn from(piece: crate::transcript::Piece) -> Self {
-        use crate::transcript::Piece;
+impl From<Piece> for Delta {
+    fn from(piece: Piece) -> Self {
         match piece {
             Piece::Reasoning(text) => Self { reasoning_content: Some(text), ..Self::default() },
             Piece::Content(text) => Self { content: Some(text), ..Self::default() },
@@ -359,3 +358,6 @@ pub struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
 }
+
+#[cfg(test)]
+mod tests;
