@@ -222,7 +222,7 @@ fn request(model: &Model, chat: &Chat, prompt: &[u32], max_tokens: usize, seed: 
     api::Request {
         prompt: prompt.to_vec(),
         sampling: api::Sampling {
-            temperature: sampling.temperature,
+            temperature: sampling.temperature.unwrap_or_default(),
             top_p: sampling.top_p,
             seed,
             frequency_penalty: sampling.frequency_penalty,

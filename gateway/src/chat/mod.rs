@@ -31,6 +31,7 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     let model = Model::ready(gateway)?;
     let mut chat = metrics::stage("parse", || Chat::parse(&asked.body, &wire::Limits::default()))?;
     model.check_name(&chat.model)?;
+    chat.sampling.temperature.get_or_insert(gateway.config.answers.default_temperature);
 
     // mask: before intent, retrieval, cache, engine and log see anything.
     let found = metrics::stage("mask", || masking::mask_chat(&mut chat, &gateway.masker));
@@ -127,11 +128,21 @@ fn cache_place(
     let fresh = control.is_some_and(|text| text.contains("no-cache") || text.contains("no-store"));
     let plain = chat.turns.len() == 1 && chat.n == 1 && chat.tools.is_empty() && chat.logprobs.is_none();
     let personal = !found.is_empty() || intent.is_some_and(|intent| PERSONAL.contains(&intent));
-    if fresh || !plain || personal || chat.sampling.temperature > 0.0 || !ground::wanted(&asked.head.headers)
+    if fresh
+        || !plain
+        || personal
+        || chat.sampling.temperature > Some(0.0)
+        || !ground::wanted(&asked.head.headers)
     {
         return None;
     }
-    let question = Chat { stream: false, include_usage: false, user: None, ..chat.clone() };
+    let question = Chat {
+        stream: false,
+        include_usage: false,
+        user: None,
+        metadata: Default::default(),
+        ..chat.clone()
+    };
     let key = cache.key(&asked.caller.tenant, gateway.knowledge.version(), &question);
     Some(Place { stored: cache.get(&key), key })
 }

@@ -64,8 +64,8 @@ pub struct Chat {
 /// How tokens are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// 0 to 2; 0 is greedy.
-    pub temperature: f32,
+    /// 0 to 2; 0 is greedy. `None`: whatever the server is set to.
+    pub temperature: Option<f32>,
     /// 0 to 1.
     pub top_p: f32,
     /// -2 to 2.
@@ -194,7 +194,7 @@ fn effort(word: Option<&str>) -> Result<Effort, ApiError> {
 fn sampling(body: &Body) -> Result<Sampling, ApiError> {
     let number = |param, value: Option<f32>, default, range| within(param, value.unwrap_or(default), range);
     Ok(Sampling {
-        temperature: number("temperature", body.temperature, 1.0, 0.0..=2.0)?,
+        temperature: body.temperature.map(|value| within("temperature", value, 0.0..=2.0)).transpose()?,
         top_p: number("top_p", body.top_p, 1.0, 0.0..=1.0)?,
         frequency_penalty: number("frequency_penalty", body.frequency_penalty, 0.0, -2.0..=2.0)?,
         presence_penalty: number("presence_penalty", body.presence_penalty, 0.0, -2.0..=2.0)?,

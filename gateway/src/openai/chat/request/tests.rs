@@ -26,7 +26,7 @@ fn the_smallest_request_gets_the_defaults() {
     assert_eq!((chat.max_tokens, chat.logprobs, chat.user), (None, None, None));
     assert_eq!(chat.effort, Effort::Low);
     let Sampling { temperature, top_p, seed, .. } = chat.sampling;
-    assert_eq!((temperature, top_p, seed), (1.0, 1.0, None));
+    assert_eq!((temperature, top_p, seed), (None, 1.0, None));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn every_offered_field_is_taken() {
     })))
     .unwrap();
     let expected = Sampling {
-        temperature: 0.0,
+        temperature: Some(0.0),
         top_p: 0.5,
         frequency_penalty: -2.0,
         presence_penalty: 2.0,
