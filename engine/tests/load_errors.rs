@@ -1,6 +1,6 @@
 //! Every damage to a checkpoint is an error that names the file, what was expected and what was found.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use frontdesk_engine::executor::{Executor, Options};
 use serde_json::{Map, Value, json};
