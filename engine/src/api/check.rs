@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn each_value_out_of_range_is_named() {
         assert_eq!(request(|_| ()), Ok(()));
-        let cases: [(&str, fn(&mut Request)); 11] = [
+        type Change = fn(&mut Request);
+        let cases: [(&str, Change); 11] = [
             ("prompt is empty", |r| r.prompt.clear()),
             ("prompt[1] is 10", |r| r.prompt[1] = 10),
             ("max_tokens is 0", |r| r.max_tokens = 0),

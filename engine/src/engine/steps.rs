@@ -51,8 +51,8 @@ impl Steps {
     /// Until every handle is dropped and every request answered, or the executor panics.
     pub fn run(mut self) {
         while let Some(submissions) = self.take_inbox(self.scheduler.is_idle()) {
-            self.cancel_abandoned();
             submissions.into_iter().for_each(|submission| self.accept(submission));
+            self.cancel_abandoned();
             let batch = self.scheduler.schedule();
             let events = match self.compute(&batch) {
                 Ok(sampled) => self.scheduler.commit(&batch, sampled),
@@ -71,21 +71,18 @@ impl Steps {
         Some(first.into_iter().chain(self.inbox.try_iter()).collect())
     }
 
-    fn cancel_abandoned(&mut self) {
-        for id in self.outbox.take_abandoned() {
-            self.scheduler.cancel(id);
-        }
-    }
-
     fn accept(&mut self, submission: Submission) {
         let Submission { request, outlet } = submission;
-        if outlet.sender.is_closed() {
-            return;
-        }
         match self.scheduler.submit(request) {
             Ok(id) => self.outbox.add(id, outlet),
             // Its place was granted by the same limits, so this takes a fault of ours.
             Err(rejected) => outlet.end(Event::Failed { message: rejected.to_string() }),
+        }
+    }
+
+    fn cancel_abandoned(&mut self) {
+        for id in self.outbox.take_abandoned() {
+            self.scheduler.cancel(id);
         }
     }
 

@@ -7,4 +7,7 @@ mod gpt_oss;
 mod moe;
 mod rope;
 
+#[cfg(test)]
+mod tests;
+
 pub use gpt_oss::{Model, Step};

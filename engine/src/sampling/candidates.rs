@@ -3,8 +3,12 @@
 use crate::api::{Sampling, TokenId};
 use crate::sampling::value;
 
-/// A token and its unnormalised probability: exp((logit - largest logit) / temperature), so 1 for the likeliest.
+/// A token and, first, (logit - largest logit) / temperature; then the exponential of that, its unnormalised
+/// probability: 1 for the likeliest.
 type Candidate = (TokenId, f32);
+
+/// The exponential of less is 0 in an f32.
+const LEAST_EXPONENT: f32 = -104.0;
 
 /// How many of the likeliest are ordered first, in the hope that they reach `top_p`.
 const FIRST_GUESS: usize = 64;
@@ -16,6 +20,8 @@ pub(super) fn pick(logits: &[f32], max: f32, sampling: &Sampling, uniform: f64) 
     if sampling.top_k > 0 {
         keep_largest(&mut candidates, sampling.top_k as usize);
     }
+    // Not before: the exponential is what costs time, and the first two filters can do without it.
+    candidates.iter_mut().for_each(|candidate| candidate.1 = candidate.1.exp());
     if sampling.top_p < 1.0 {
         keep_nucleus(&mut candidates, f64::from(sampling.top_p));
     }
@@ -24,10 +30,10 @@ pub(super) fn pick(logits: &[f32], max: f32, sampling: &Sampling, uniform: f64) 
 
 /// Candidates at least `min_p` times as likely as the likeliest, in order of their ids.
 fn likely(logits: &[f32], max: f32, sampling: &Sampling) -> Vec<Candidate> {
-    let weight = |index| ((value(logits, index) - max) / sampling.temperature).exp();
-    let all = (0..logits.len()).map(|index| (index as TokenId, weight(index)));
-    // NaN (0 / 0, at a temperature near 0) and 0 are no candidates.
-    all.filter(|&(_, weight)| weight > 0.0 && weight >= sampling.min_p).collect()
+    let least = sampling.min_p.ln().max(LEAST_EXPONENT);
+    let exponent = |index| (value(logits, index) - max) / sampling.temperature;
+    let all = (0..logits.len()).map(|index| (index as TokenId, exponent(index)));
+    all.filter(|&(_, exponent)| exponent >= least).collect()
 }
 
 /// The `count` likeliest, in no order but always the same.

@@ -127,11 +127,12 @@ fn bias_and_penalties_change_the_choice_and_not_the_logits() {
     let penalised = Draw {
         sampling: Arc::new(Sampling { frequency_penalty: 0.5, presence_penalty: 0.1, ..sampling }),
         logprobs: Some(1),
-        counts: vec![(0, 1)],
+        // Token 2 is changed twice.
+        counts: vec![(0, 3), (2, 1)],
     };
     let sampled = draw(&mut logits, &penalised, 0);
-    // 2.0 - 0.6 = 1.4 against 0.0 + 1.5.
-    assert_eq!(sampled.token, 2);
+    // 2.0 - 1.6 = 0.4 and 0.0 + 1.5 - 0.6 = 0.9 against 1.0.
+    assert_eq!(sampled.token, 1);
     assert_eq!(logits, [2.0, 1.0, 0.0]);
     assert_eq!(sampled.top[0].0, 0, "log-probabilities are the model's own");
 }

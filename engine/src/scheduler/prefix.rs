@@ -94,3 +94,30 @@ impl PrefixTree {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_tokens_after_another_start_are_another_node() {
+        let mut tree = PrefixTree::default();
+        let first = tree.insert(ROOT, &[1, 2], 10);
+        let second = tree.insert(first.id, &[3, 4], 11);
+        assert_eq!(tree.longest(&[1, 2, 3, 4, 5], 2), [first, second]);
+        assert_eq!(tree.longest(&[3, 4, 3, 4], 2), []);
+        let other = tree.insert(ROOT, &[3, 4], 12);
+        assert_eq!(tree.longest(&[3, 4, 3, 4], 2), [other]);
+    }
+
+    #[test]
+    fn a_forgotten_node_takes_its_children_out_of_reach() {
+        let mut tree = PrefixTree::default();
+        let first = tree.insert(ROOT, &[1, 2], 10);
+        tree.insert(first.id, &[3, 4], 11);
+        tree.forget(10);
+        let again = tree.insert(ROOT, &[1, 2], 10);
+        assert_eq!(tree.longest(&[1, 2, 3, 4], 2), [again], "block 11 was computed after another block");
+        assert_eq!(tree.audit(), Err("block 11 outlived the block before it".into()));
+    }
+}

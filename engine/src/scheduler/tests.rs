@@ -89,6 +89,24 @@ fn the_youngest_gives_way_and_comes_back() {
 }
 
 #[test]
+fn who_would_soon_be_preempted_does_not_start() {
+    let starts = |prompt: Vec<TokenId>| {
+        let mut scheduler = Scheduler::new(Limits { max_batch_tokens: 99, ..limits() });
+        scheduler.submit(request(100..109, 1)).unwrap();
+        step(&mut scheduler);
+        // Takes 3 of the 8 blocks and is promised 2 more; 2 of the other 5 hold 100..108.
+        scheduler.submit(request(0..12, 9)).unwrap();
+        step(&mut scheduler);
+        scheduler.submit(request(prompt, 9)).unwrap();
+        step(&mut scheduler).0.work.len() == 2
+    };
+    assert!(starts((200..212).collect()), "3 blocks are left for it");
+    assert!(!starts((200..213).collect()));
+    assert!(starts((100..112).collect()), "of its 3 blocks, 2 are there");
+    assert!(!starts((100..113).collect()), "sharing a cached block takes it too");
+}
+
+#[test]
 fn a_sequence_ends_at_a_stop_token_at_max_tokens_or_at_its_capacity() {
     let reason = |limits: Limits, request: Request| {
         let mut scheduler = Scheduler::new(limits);

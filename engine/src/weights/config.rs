@@ -86,18 +86,12 @@ impl Config {
         let vocab_size = config.dimension("vocab_size")?;
         let hidden_size = config.dimension("hidden_size")?;
         let query_heads = config.dimension("num_attention_heads")?;
-        let kv_heads = config.optional_dimension("num_key_value_heads")?.unwrap_or(query_heads);
+        let kv_heads = config.dimension_or("num_key_value_heads", 8, query_heads)?;
         if !query_heads.is_multiple_of(kv_heads) {
             return Err(config
                 .error("num_key_value_heads", &format!("a divisor of the {query_heads} attention heads")));
         }
-        let head_dim = match config.optional_dimension("head_dim")? {
-            Some(dim) => dim,
-            None if hidden_size.is_multiple_of(query_heads) => hidden_size / query_heads,
-            None => {
-                return Err(config.error("num_attention_heads", "a divisor of hidden_size, or a head_dim"));
-            }
-        };
+        let head_dim = config.dimension_or("head_dim", 64, hidden_size / query_heads)?;
         if !head_dim.is_multiple_of(2) {
             return Err(config.error("head_dim", "an even number"));
         }
@@ -181,6 +175,12 @@ impl<'a> Reader<'a> {
         self.optional_dimension(key)?.ok_or_else(|| self.error(key, "a whole number"))
     }
 
+    /// A dimension with transformers' defaults: one for a key that is not there, another for null.
+    fn dimension_or(&self, key: &str, absent: usize, null: usize) -> Result<usize, LoadError> {
+        let default = if self.map.contains_key(key) { null } else { absent };
+        Ok(self.optional_dimension(key)?.unwrap_or(default).max(1))
+    }
+
     fn optional_dimension(&self, key: &str) -> Result<Option<usize>, LoadError> {
         self.optional_size(key, DIMENSION_MAX)
     }
@@ -223,13 +223,15 @@ impl<'a> Reader<'a> {
         Ok((!map.is_empty()).then_some(Reader { path: self.path, prefix, map }))
     }
 
-    /// One token or a list of them.
+    /// One token or a list of them. Those beyond the vocabulary cannot come up, and are left out: small models are
+    /// often made with the stop tokens of a large one.
     fn tokens(&self, key: &str, vocab_size: usize) -> Result<Vec<u32>, LoadError> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let list = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
-        let token = |v: &Value| v.as_u64().filter(|&t| t < vocab_size as u64).map(|t| t as u32);
-        let tokens: Option<Vec<u32>> = list.iter().map(token).collect();
-        tokens.ok_or_else(|| self.error(key, &format!("token ids below {vocab_size}")))
+        let tokens: Option<Vec<i64>> = list.iter().map(Value::as_i64).collect();
+        let tokens = tokens.ok_or_else(|| self.error(key, "a token id or a list of them"))?;
+        let known = tokens.into_iter().filter_map(|token| u32::try_from(token).ok());
+        Ok(known.filter(|&token| (token as usize) < vocab_size).collect())
     }
 
     /// `layer_types` where given; otherwise the first layer slides and every other one after it.

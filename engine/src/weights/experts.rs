@@ -71,6 +71,8 @@ impl<'a> Source<'a> {
         let packed =
             ["blocks", "scales"].iter().any(|s| loader.checkpoint.has(&format!("{prefix}.gate_up_proj_{s}")));
         let weights = if packed {
+            whole_blocks(loader, "hidden_size", hidden)?;
+            whole_blocks(loader, "intermediate_size", width)?;
             Weights::Mxfp4 {
                 gate_up: Packed::find(loader, &format!("{prefix}.gate_up_proj"), 2 * width, hidden)?,
                 down: Packed::find(loader, &format!("{prefix}.down_proj"), hidden, width)?,
@@ -114,19 +116,11 @@ impl<'a> Source<'a> {
 
 impl<'a> Packed<'a> {
     fn find(loader: &Loader<'a>, name: &str, rows: usize, width: usize) -> Result<Self, LoadError> {
-        let experts = loader.config.experts;
-        let blocks = loader.checkpoint.tensor(
-            &format!("{name}_blocks"),
-            &[experts, rows, width / MXFP4_BLOCK, MXFP4_BLOCK / 2],
-            &[Dtype::U8],
-        )?;
-        if !width.is_multiple_of(MXFP4_BLOCK) {
-            let problem =
-                format!("expected a width that is a multiple of {MXFP4_BLOCK} in config.json, found {width}");
-            return Err(blocks.bad_values(problem));
-        }
-        let shape = [experts, rows, width / MXFP4_BLOCK];
-        let scales = loader.checkpoint.tensor(&format!("{name}_scales"), &shape, &[Dtype::U8])?;
+        let (experts, groups) = (loader.config.experts, width / MXFP4_BLOCK);
+        let (blocks, scales) = (format!("{name}_blocks"), format!("{name}_scales"));
+        let shape = [experts, rows, groups, MXFP4_BLOCK / 2];
+        let blocks = loader.checkpoint.tensor(&blocks, &shape, &[Dtype::U8])?;
+        let scales = loader.checkpoint.tensor(&scales, &shape[..3], &[Dtype::U8])?;
         Ok(Self { blocks, scales, rows, width })
     }
 
@@ -145,6 +139,16 @@ impl<'a> Packed<'a> {
         rows.for_each(|(row, (blocks, scales))| take(row, blocks, scales));
         Ok(())
     }
+}
+
+/// MXFP4 experts need both of their widths in whole blocks.
+fn whole_blocks(loader: &Loader<'_>, key: &str, width: usize) -> Result<(), LoadError> {
+    if width.is_multiple_of(MXFP4_BLOCK) {
+        return Ok(());
+    }
+    let path = loader.checkpoint.folder().join("config.json");
+    let expected = format!("a multiple of {MXFP4_BLOCK}, because the experts are MXFP4");
+    Err(LoadError::Setting { path, key: key.to_owned(), expected, found: width.to_string() })
 }
 
 fn mxfp4(

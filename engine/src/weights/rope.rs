@@ -52,6 +52,9 @@ impl Rope {
         let Some(section) = section else {
             return Ok(Self { theta: outer, yarn: Some(DEFAULT) });
         };
+        if section.object("full_attention")?.is_some() || section.object("sliding_attention")?.is_some() {
+            return Err(config.error("rope_parameters", "one set of parameters for all layers"));
+        }
         let theta = section.positive("rope_theta")?.unwrap_or(outer);
         if theta <= 1.0 {
             return Err(section.error("rope_theta", "a number above 1"));

@@ -1,5 +1,6 @@
 //! The async side: a real step loop on its thread, a shadow for an executor, and a test that says when it steps.
 
+use crate::random::Random;
 use crate::shadow::{Shadow, VOCABULARY, alone};
 use frontdesk_engine::api::{Event, FinishReason, Rejected, Request, Sampled, Sampling, TokenId};
 use frontdesk_engine::engine::{Engine, Events, Stats, Status};
@@ -237,6 +238,33 @@ async fn requests_outlive_the_last_handle_and_the_thread_does_not() {
     drop(engine);
     assert_eq!(tokens(&all(events).await).len(), 100);
     dropped.recv_timeout(Duration::from_secs(10)).unwrap();
+}
+
+/// Clients that come, read some and leave or stay, with faults in between: the other half of invariant 7.
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_7_idle_means_all_places_home() {
+    let (engine, orders) = start();
+    let mut random = Random(7);
+    for seed in 0..400 {
+        orders.send(if random.chance(3) { Order::Fail } else { Order::Compute }).unwrap();
+        let (engine, patience) = (engine.clone(), random.within(0, 40));
+        tokio::spawn(async move {
+            // A full house refuses; that is no concern of this test.
+            let Ok(mut events) = engine.generate(request(seed % 15, 30)) else { return };
+            for _ in 0..patience {
+                if events.recv().await.is_none() {
+                    return;
+                }
+            }
+        });
+        tokio::time::sleep(Duration::from_micros(100)).await;
+    }
+    drop(orders);
+    until(&engine, |stats| stats.in_flight == 0 && stats.scheduler.running == 0).await;
+    let scheduler = engine.stats().scheduler;
+    assert_eq!((scheduler.waiting, scheduler.blocks_referenced), (0, 0));
+    assert_eq!(scheduler.blocks_free + scheduler.blocks_cached, limits().block_count);
+    assert!(scheduler.counters.cached_tokens > 0 && engine.stats().failed_steps > 0);
 }
 
 #[tokio::test]

@@ -52,10 +52,11 @@ impl Shadow {
     }
 
     fn compute(&mut self, work: &Work) -> Option<Sampled> {
+        let mut context = self.read(work, work.position);
         for (position, &token) in (work.position..).zip(&work.tokens) {
-            let slot = Slot { token, position, context: self.read(work, position) };
             let index = self.index(work, position);
-            self.slots[index] = Some(slot);
+            self.slots[index] = Some(Slot { token, position, context });
+            context = absorb(context, token);
         }
         let end = work.position + work.tokens.len();
         work.sample.as_ref().map(|draw| sampled(self.read(work, end), draw))

@@ -13,7 +13,7 @@ pub struct World {
     pub limits: Limits,
     pub scheduler: Scheduler,
     shadow: Shadow,
-    /// Texts that prompts start with, so that they share blocks.
+    /// Texts that prompts start with, so that they share blocks; some are the turns of a conversation so far.
     stems: Vec<Vec<TokenId>>,
     pub lives: BTreeMap<SequenceId, Life>,
     /// Every batch, to compare two runs.
@@ -204,7 +204,14 @@ impl World {
         }
         match event {
             Event::Token(sampled) => life.tokens.push(sampled.token),
-            Event::Finished { reason, usage } => self.end(id, End::Finished(reason, usage)),
+            Event::Finished { reason, usage } => {
+                let turn = [&life.request.prompt[..], &life.tokens].concat();
+                self.end(id, End::Finished(reason, usage));
+                if self.random.chance(30) {
+                    let place = self.random.within(0, self.stems.len() - 1);
+                    self.stems[place] = turn;
+                }
+            }
             Event::Failed { .. } => self.end(id, End::Failed),
         }
         Ok(())

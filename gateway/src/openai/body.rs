@@ -1,5 +1,9 @@
 //! A JSON body to a typed value; what is wrong with it becomes a 400 that names the field.
 
+use std::collections::BTreeMap;
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
+
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, de};
 
@@ -71,6 +75,37 @@ fn expected(words: &str) -> &str {
     }
 }
 
+/// An object with free keys. A key that is there twice is an error, as for fields.
+#[derive(Debug, Clone)]
+pub struct Entries<V>(pub BTreeMap<String, V>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for EntriesVisitor<V> {
+    type Value = Entries<V>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut found: A) -> Result<Self::Value, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((key, value)) = found.next_entry::<String, V>()? {
+            if entries.contains_key(&key) {
+                return Err(de::Error::custom(format!("duplicate field `{key}`")));
+            }
+            entries.insert(key, value);
+        }
+        Ok(Entries(entries))
+    }
+}
+
 /// A string, or a structure in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TextOr<T> {
@@ -82,17 +117,17 @@ pub enum TextOr<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrVisitor(std::marker::PhantomData))
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
     }
 }
 
 /// By hand, because `#[serde(untagged)]` would lose the path of an error inside.
-struct TextOrVisitor<T>(std::marker::PhantomData<T>);
+struct TextOrVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
     type Value = TextOr<T>;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("a string or what may stand in its place")
     }
 
@@ -119,6 +154,7 @@ mod tests {
     struct Outer {
         inner: Vec<Inner>,
         word: Option<TextOr<Vec<Inner>>>,
+        free: Option<Entries<f32>>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -148,6 +184,9 @@ mod tests {
             (r#"{"inner":[1]}"#, Some("inner[0]"), "expected an object"),
             (r#"{"inner":[],"word":[{"number":[]}]}"#, Some("word[0].number"), "expected a number"),
             (r#"{"inner":[],"word":3}"#, Some("word"), "expected a string or what"),
+            (r#"{"inner":[],"free":{"a":1,"a":2}}"#, Some("free.a"), "'free.a' is there twice."),
+            (r#"{"inner":[],"free":{"a":"b"}}"#, Some("free.a"), "expected a number"),
+            (r#"{"inner":[],"free":[]}"#, Some("free"), "expected an object"),
             (r#"[]"#, None, "must be a JSON object"),
             (r#"3"#, None, "must be a JSON object"),
             (r#"{"inner":[]"#, None, "not valid JSON at line 1, column 11"),

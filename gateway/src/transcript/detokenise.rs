@@ -3,7 +3,8 @@
 /// Collects bytes and gives back whole characters.
 ///
 /// A character split over tokens waits for its rest. Bytes that can never become one turn into
-/// U+FFFD at once, exactly as `String::from_utf8_lossy` would on the whole, so nothing stalls.
+/// U+FFFD at once, exactly as `String::from_utf8_lossy` would on the whole, so nothing stalls. A character
+/// whose rest never comes, because a limit cut the text there, is never given out.
 #[derive(Debug, Clone, Default)]
 pub struct Detokeniser {
     /// The beginning of a character: at most three bytes.
@@ -28,11 +29,6 @@ impl Detokeniser {
             }
         }
         text
-    }
-
-    /// Forgets a character that its end never reached: half a character is no text.
-    pub fn finish(&mut self) {
-        self.held.clear();
     }
 }
 

@@ -45,8 +45,11 @@ pub struct Parser {
     state: State,
     /// The last thoughts, in case they turn out to be all there is.
     thoughts: String,
+    /// Some reasoning was given out.
     reasoned: bool,
+    /// Some content was given out.
     answered: bool,
+    /// Calls begun.
     calls: usize,
     reasoning_tokens: usize,
     in_content: bool,
@@ -241,15 +244,15 @@ impl Parser {
             return;
         }
         let first = std::mem::replace(&mut body.fresh, false);
-        let spaced = |before: bool| if first && before { format!("{GAP}{text}") } else { text.clone() };
+        let gap = |earlier: bool| if first && earlier { GAP } else { "" };
         match &body.kind {
             Kind::Reasoning => {
+                pieces.push(Piece::Reasoning(gap(self.reasoned).to_owned() + &text));
                 self.thoughts.push_str(&text);
-                pieces.push(Piece::Reasoning(spaced(self.reasoned)));
                 self.reasoned = true;
             }
             Kind::Content => {
-                pieces.push(Piece::Content(spaced(self.answered)));
+                pieces.push(Piece::Content(gap(self.answered).to_owned() + &text));
                 self.answered = true;
             }
             Kind::Call(_) => {

@@ -6,14 +6,11 @@ use serde_json::{Map, Value};
 
 use super::Tool;
 
-/// Types inside types that are written out; deeper ones become `any`.
-const DEPTH_MAX: usize = 8;
-
 /// The `# Tools` section of the developer message.
 pub(super) fn section(tools: &[Tool]) -> String {
     let mut text = String::from("# Tools\n\n## functions\n\nnamespace functions {\n\n");
     for tool in tools {
-        comment(&mut text, &tool.description);
+        comment(&mut text, "", &tool.description);
         let arguments = tool.parameters.as_ref().and_then(properties).filter(|all| !all.is_empty());
         match (&tool.parameters, arguments) {
             (Some(schema), Some(_)) => {
@@ -31,14 +28,12 @@ fn properties(schema: &Value) -> Option<&Map<String, Value>> {
     schema.get("properties")?.as_object()
 }
 
-/// The type that a JSON schema describes.
+/// The type that a JSON schema describes; `depth` counts the objects around it. The recursion ends, since
+/// a JSON text is read to a depth of 128.
 fn type_of(schema: &Value, depth: usize) -> String {
-    if depth > DEPTH_MAX {
-        return "any".to_owned();
-    }
     let alternatives = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array());
     if let Some(alternatives) = alternatives {
-        return union(alternatives.iter().map(|schema| type_of(schema, depth + 1)));
+        return union(alternatives.iter().map(|schema| type_of(schema, depth)));
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         return union(values.iter().map(Value::to_string));
@@ -58,7 +53,7 @@ fn named(name: &str, schema: &Value, depth: usize) -> String {
         "string" | "boolean" | "number" | "null" => name.to_owned(),
         "integer" => "number".to_owned(),
         "array" => match schema.get("items") {
-            Some(items) => array_of(&type_of(items, depth + 1)),
+            Some(items) => array_of(&type_of(items, depth)),
             None => "any[]".to_owned(),
         },
         "object" => properties(schema).map_or_else(|| "object".to_owned(), |all| object(all, schema, depth)),
@@ -80,26 +75,28 @@ fn union(types: impl Iterator<Item = String>) -> String {
     if distinct.is_empty() { "any".to_owned() } else { distinct.join(" | ") }
 }
 
+/// An object's fields, a line each; inner ones are indented with their closing bracket, as in harmony.
 fn object(properties: &Map<String, Value>, schema: &Value, depth: usize) -> String {
     let required = schema.get("required").and_then(Value::as_array);
     let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|each| each == name));
+    let indent = "    ".repeat(depth);
     let mut text = String::from("{\n");
     for (name, schema) in properties {
-        comment(&mut text, schema.get("description").and_then(Value::as_str).unwrap_or(""));
+        comment(&mut text, &indent, schema.get("description").and_then(Value::as_str).unwrap_or(""));
         let mark = if is_required(name) { "" } else { "?" };
-        let _ = write!(text, "{name}{mark}: {},", type_of(schema, depth + 1));
+        let _ = write!(text, "{indent}{name}{mark}: {},", type_of(schema, depth + 1));
         if let Some(default) = schema.get("default") {
             let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
             let _ = write!(text, " // default: {}", shown.replace('\n', " "));
         }
         text.push('\n');
     }
-    text + "}"
+    text + &indent + "}"
 }
 
-fn comment(text: &mut String, words: &str) {
+fn comment(text: &mut String, indent: &str, words: &str) {
     for line in words.lines() {
-        let _ = writeln!(text, "// {line}");
+        let _ = writeln!(text, "{indent}// {line}");
     }
 }
 
@@ -158,11 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_however_deep_ends() {
-        let mut schema = json!({"type": "string"});
-        for _ in 0..100 {
-            schema = json!({"type": "array", "items": schema});
-        }
-        assert_eq!(type_of(&schema, 0), format!("any{}", "[]".repeat(DEPTH_MAX + 1)));
+    fn inner_objects_are_indented() {
+        let inner = json!({"properties": {"b": {"type": "null", "description": "Deep."}}});
+        let schema = json!({"properties": {"a": {"type": "array", "items": inner}}});
+        assert_eq!(type_of(&schema, 0), "{\na?: {\n    // Deep.\n    b?: null,\n    }[],\n}");
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::transcript::{Piece, Reply};
 
-/// What all chunks of one stream, or the one completion, have in common.
+/// What all chunks of one stream, or the one completion, share.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// `chatcmpl-...`, unique.

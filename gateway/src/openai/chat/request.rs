@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use crate::openai::{ApiError, body, body::TextOr};
+use crate::openai::ApiError;
+use crate::openai::body::{self, Entries, TextOr};
 use crate::transcript::{Effort, Tool, Turn};
 
 use super::messages::{Said, check_function_name};
@@ -199,7 +200,12 @@ fn sampling(body: &Body) -> Result<Sampling, ApiError> {
         frequency_penalty: number("frequency_penalty", body.frequency_penalty, 0.0, -2.0..=2.0)?,
         presence_penalty: number("presence_penalty", body.presence_penalty, 0.0, -2.0..=2.0)?,
         seed: body.seed.map(i64::cast_unsigned),
-        logit_bias: body.logit_bias.iter().flatten().map(bias).collect::<Result<_, _>>()?,
+        logit_bias: body
+            .logit_bias
+            .iter()
+            .flat_map(|entries| &entries.0)
+            .map(bias)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -324,8 +330,8 @@ fn user(body: &mut Body) -> Result<Option<String>, ApiError> {
 }
 
 /// OpenAI's limits: 16 entries, keys of 64 and values of 512 characters.
-fn metadata(given: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, ApiError> {
-    let given = given.unwrap_or_default();
+fn metadata(given: Option<Entries<String>>) -> Result<BTreeMap<String, String>, ApiError> {
+    let given = given.map(|entries| entries.0).unwrap_or_default();
     let fits = |(key, value): (&String, &String)| key.chars().count() <= 64 && value.chars().count() <= 512;
     if given.len() <= 16 && given.iter().all(fits) {
         return Ok(given);

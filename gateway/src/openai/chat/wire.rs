@@ -1,12 +1,10 @@
 //! The chat request as it comes: every field of the schema of August 2026, nothing checked but types.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::openai::body::TextOr;
+use crate::openai::body::{Entries, TextOr};
 
 /// The body. A field that is not here is refused: silence would let a client believe in it.
 #[derive(Debug, Deserialize)]
@@ -18,11 +16,11 @@ pub(super) struct Body {
     pub frequency_penalty: Option<f32>,
     pub function_call: Option<IgnoredAny>,
     pub functions: Option<IgnoredAny>,
-    pub logit_bias: Option<BTreeMap<String, f32>>,
+    pub logit_bias: Option<Entries<f32>>,
     pub logprobs: Option<bool>,
     pub max_completion_tokens: Option<u32>,
     pub max_tokens: Option<u32>,
-    pub metadata: Option<BTreeMap<String, String>>,
+    pub metadata: Option<Entries<String>>,
     pub modalities: Option<Vec<String>>,
     pub n: Option<u32>,
     pub prediction: Option<IgnoredAny>,
@@ -37,7 +35,7 @@ pub(super) struct Body {
     pub stream: Option<bool>,
     pub stream_options: Option<StreamOptions>,
     pub temperature: Option<f32>,
-    pub tool_choice: Option<TextOr<BTreeMap<String, Value>>>,
+    pub tool_choice: Option<TextOr<Entries<Value>>>,
     pub tools: Option<Vec<Tool>>,
     pub top_logprobs: Option<u32>,
     pub top_p: Option<f32>,

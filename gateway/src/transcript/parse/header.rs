@@ -153,9 +153,9 @@ fn may_be_role(text: &str) -> bool {
         let word = word.trim_start_matches(ASSISTANT);
         let last = words.peek().is_none();
         let mut known = OTHERS.iter().chain(&CHANNELS).chain([&ASSISTANT, &RECIPIENT, &FUNCTIONS]);
-        let begun = |name: &&str| if last { name.starts_with(word) } else { **name == *word };
+        let begun = |name: &&str| if last { name.starts_with(word) } else { *name == word };
         let open = word.starts_with(RECIPIENT) || word.starts_with(FUNCTIONS);
-        if !(word.is_empty() || open || known.any(|name| begun(&name))) {
+        if !(word.is_empty() || open || known.any(begun)) {
             return false;
         }
     }

@@ -155,10 +155,21 @@ fn malformed_replies() {
 }
 
 #[test]
-fn a_header_that_never_ends_becomes_text() {
+fn a_header_that_never_ends_becomes_text_while_it_streams() {
+    let vocabulary = vocabulary();
     let long = "很".repeat(200);
-    assert_eq!(reply(&format!("<|channel|>final {long}")).content.trim(), long);
-    assert_eq!(reply(&format!("<|channel|>analysis {long}")).reasoning.trim(), long);
+    for channel in ["final", "analysis"] {
+        let mut parser = Parser::new(Arc::clone(&vocabulary), "r");
+        let tokens = tokens(&vocabulary, &format!("<|channel|>{channel} {long}"));
+        let pieces: Vec<_> = tokens.into_iter().flat_map(|token| parser.push(token)).collect();
+        let is_right = |piece: &Piece| matches!(piece, Piece::Reasoning(_)) == (channel == "analysis");
+        assert!(pieces.len() > 1 && pieces.iter().all(is_right), "{channel}: {pieces:?}");
+        let characters = pieces.iter().map(|piece| match piece {
+            Piece::Content(text) | Piece::Reasoning(text) => text.matches('很').count(),
+            _ => 0,
+        });
+        assert_eq!(characters.sum::<usize>(), 200);
+    }
 }
 
 #[test]
@@ -229,12 +240,13 @@ fn what_was_rendered_is_parsed_back() {
 }
 
 #[test]
-fn token_soup_never_panics_and_shows_no_control_token() {
+fn token_soup_neither_panics_nor_shows_a_control_token_nor_confuses_what_follows() {
     let vocabulary = vocabulary();
     let special = vocabulary.special();
     let words =
         ["assistant", " to=functions.f", "analysis", "commentary", "final", " json", "user", "退", "hello"];
     let words = words.map(|word| vocabulary.encode_text(word));
+    let whole_message = tokens(&vocabulary, "<|start|>assistant<|channel|>final<|message|>hello<|return|>");
     for seed in 0..20_000 {
         let mut random = Random(seed);
         let mut soup = Vec::new();
@@ -246,7 +258,10 @@ fn token_soup_never_panics_and_shows_no_control_token() {
                 _ => soup.push(random.next() as u32),
             }
         }
-        let reply = parsed(&vocabulary, soup.iter().copied());
+        // However lost it is, the next well-formed message is read as what it is.
+        soup.extend(&whole_message);
+        let reply = parsed(&vocabulary, soup);
+        assert!(reply.content.ends_with("hello"), "seed {seed}: {reply:?}");
         let shown = format!("{reply:?}");
         assert!(!shown.contains("|>"), "seed {seed}: {shown}");
         assert!(reply.calls.iter().all(|call| !call.name.is_empty()), "seed {seed}");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::transcript::small::Random;
 use crate::transcript::{Call, Reply};
 
 /// The smallest request, with these fields changed.
@@ -270,4 +271,33 @@ fn a_key_that_is_there_twice_is_refused() {
     let body = br#"{"model":"m","n":1,"n":2,"messages":[]}"#;
     let error = Chat::parse(body, &Limits::default()).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("n"));
+}
+
+#[test]
+fn no_body_makes_it_panic_and_every_refusal_is_a_400() {
+    let whole = with(json!({
+        "stop": ["a"], "logit_bias": {"7": 1}, "stream": true, "stream_options": {"include_usage": true},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}],
+        "messages": [{"role": "system", "content": "退货"},
+            {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "x"}]}],
+    }))
+    .to_string();
+    assert!(Chat::parse(whole.as_bytes(), &Limits::default()).is_ok());
+    for seed in 0..5000 {
+        let mut random = Random(seed);
+        let mut body = whole.clone().into_bytes();
+        for _ in 0..=random.below(3) {
+            let at = random.below(body.len());
+            match random.below(4) {
+                0 => body[at] = random.next() as u8,
+                1 => drop(body.remove(at)),
+                2 => body.truncate(at + 1),
+                _ => body[at] = b"[]{},:\"0n"[random.below(9)],
+            }
+        }
+        if let Err(error) = Chat::parse(&body, &Limits::default()) {
+            assert_eq!(error.status, 400, "seed {seed}");
+        }
+    }
 }
