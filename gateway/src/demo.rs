@@ -14,7 +14,7 @@ const MODEL: &[(&str, &[u8])] = embedded!("../engine/demo/model":
     "config.json", "generation_config.json", "model.safetensors", "tokenizer.json");
 
 const SAMPLES: &[(&str, &[u8])] = embedded!("samples":
-    "faq.csv");
+    "faq_en.csv", "faq_zh.csv", "membership.md", "shipping.md", "warranty.md");
 
 /// The demo model's folder.
 ///

@@ -18,7 +18,7 @@ use key::KeyHash;
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// What limits are counted by: `key`, or the subject of a JWT.
+    /// What limits are counted by: `key`, or the tenant and subject of a JWT.
     pub id: String,
     /// Whose answers these are: no answer ever crosses tenants.
     pub tenant: String,
@@ -86,11 +86,9 @@ impl From<Claims> for Caller {
     fn from(claims: Claims) -> Self {
         // Without a scope a token may chat, which is what tokens are mostly for.
         let scopes = claims.scope.as_deref().unwrap_or("chat").split_whitespace().map(str::to_owned);
-        Self {
-            id: format!("sub:{}", claims.sub),
-            tenant: claims.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned()),
-            scopes: Some(scopes.collect()),
-        }
+        let scopes = Some(scopes.collect());
+        let tenant = claims.tenant.unwrap_or_else(|| DEFAULT_TENANT.to_owned());
+        Self { id: format!("sub:{tenant}/{}", claims.sub), tenant, scopes }
     }
 }
 

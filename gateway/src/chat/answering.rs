@@ -58,6 +58,7 @@ pub struct Answering {
     replies: Vec<Reply>,
     reasons: Vec<Option<FinishReason>>,
     failed: bool,
+    silent: bool,
     turn: usize,
     ground: Ground,
     record: Record,
@@ -112,6 +113,7 @@ impl Answering {
             replies: vec![Reply::default(); count],
             reasons: vec![None; count],
             failed: false,
+            silent: true,
             turn: 0,
             ground: Ground::default(),
             record,
@@ -126,6 +128,9 @@ impl Answering {
         let (index, said) = std::future::poll_fn(|context| self.poll_next(context)).await?;
         match &said {
             Said::Piece(piece, _) => {
+                if std::mem::take(&mut self.silent) {
+                    metrics::first_token(self.record.arrived.elapsed());
+                }
                 if let Some(reply) = self.replies.get_mut(index) {
                     reply.add(piece.clone());
                 }

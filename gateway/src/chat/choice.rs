@@ -7,10 +7,11 @@ use std::time::Duration;
 use frontdesk_engine::api::{self, Event, Rejected, Sampled};
 use frontdesk_engine::engine::Events;
 
+use super::ground::Ground;
 use super::logprobs::Beside;
 use super::model::Model;
 use super::voice::Voice;
-use crate::mask::{Kind, Masker};
+use crate::mask::{Kind, Masker, Public, Span};
 use crate::openai::ApiError;
 use crate::openai::chat::{Chat, FinishReason, TokenLogprob, Usage};
 use crate::stack::Gateway;
@@ -35,6 +36,8 @@ pub struct Choice {
     parser: Parser,
     stops: StopStrings,
     masker: Masker,
+    /// What the passages say may be said again.
+    public: Arc<Public>,
     reasoning: Voice,
     content: Voice,
     arguments: Vec<Voice>,
@@ -51,20 +54,29 @@ pub fn start(
     gateway: &Gateway,
     model: &Model,
     chat: &Chat,
+    ground: &Ground,
     prompt: &[u32],
     max_tokens: usize,
 ) -> Result<Vec<Choice>, ApiError> {
+    let public = Arc::new(Public::of(&gateway.masker, ground.texts()));
     let seed = chat.sampling.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let choice = |index: u32| {
         let request = request(model, chat, prompt, max_tokens, seed.wrapping_add(u64::from(index)));
         let events = model.engine.generate(request).map_err(refusal)?;
-        Ok(Choice::new(events, model, chat, gateway.masker, prompt.len()))
+        let usage = Usage { prompt_tokens: prompt.len(), ..Usage::default() };
+        Ok(Choice::new(events, model, chat, (gateway.masker, &public), usage))
     };
     (0..chat.n).map(choice).collect()
 }
 
 impl Choice {
-    fn new(events: Events, model: &Model, chat: &Chat, masker: Masker, prompt_tokens: usize) -> Self {
+    fn new(
+        events: Events,
+        model: &Model,
+        chat: &Chat,
+        (masker, public): (Masker, &Arc<Public>),
+        usage: Usage,
+    ) -> Self {
         let reply = uuid::Uuid::new_v4().simple().to_string();
         Self {
             events: Some(events),
@@ -72,12 +84,13 @@ impl Choice {
             parser: Parser::new(Arc::clone(&model.vocabulary), &reply),
             stops: StopStrings::new(chat.stops.iter().cloned()),
             masker,
-            reasoning: Voice::new(&masker),
-            content: Voice::new(&masker),
+            public: Arc::clone(public),
+            reasoning: Voice::new(&masker, public),
+            content: Voice::new(&masker, public),
             arguments: Vec::new(),
             logprobs: chat.logprobs.map(|_| Beside::default()),
             ready: VecDeque::new(),
-            usage: Usage { prompt_tokens, ..Usage::default() },
+            usage,
         }
     }
 
@@ -106,8 +119,12 @@ impl Choice {
     /// What was masked in all that the model wrote.
     pub fn redactions(&self) -> Vec<Kind> {
         let voices = [&self.reasoning, &self.content].into_iter().chain(&self.arguments);
-        let spans = voices.flat_map(|voice| self.masker.scan(voice.raw()));
-        spans.map(|span| span.kind).filter(|kind| self.masker.masks(*kind)).collect()
+        voices.flat_map(|voice| self.masked_in(voice.raw())).collect()
+    }
+
+    fn masked_in(&self, raw: &str) -> Vec<Kind> {
+        let masked = |span: &Span| self.masker.masks(span.kind) && !self.public.holds(raw, *span);
+        self.masker.scan(raw).into_iter().filter(masked).map(|span| span.kind).collect()
     }
 
     fn token(&mut self, sampled: &Sampled) {
@@ -140,7 +157,7 @@ impl Choice {
             Piece::ToolCallStart { .. } => {
                 self.end_reasoning();
                 self.end_arguments();
-                self.arguments.push(Voice::new(&self.masker));
+                self.arguments.push(Voice::new(&self.masker, &self.public));
                 self.queue(piece);
             }
             Piece::ToolCallArguments { index, fragment } => {

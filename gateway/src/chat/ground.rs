@@ -68,6 +68,11 @@ impl Ground {
         hits.map(source).collect()
     }
 
+    /// The words of all passages.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.hits.iter().flat_map(|hit| [hit.title.as_str(), hit.text.as_str()])
+    }
+
     fn passages(&self) -> Vec<Passage<'_>> {
         self.hits.iter().map(|hit| Passage { title: &hit.title, text: &hit.text }).collect()
     }

@@ -51,7 +51,7 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     call.header("x-cache", cached);
     if let Some(stored) = stored {
         announce(gateway, call, &stored.framed);
-        return finish(gateway, call, &chat, Answering::replay(&stored, record, asked.permit)).await;
+        return finish(gateway, &chat, Answering::replay(&stored, record, asked.permit)).await;
     }
 
     // retrieve: the passages nearest to the question, in a frame that keeps them data.
@@ -66,20 +66,15 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     let reservation = gateway.limits.reserve_tokens(&asked.caller, most, &mut call.headers)?;
 
     // generate: from here on the answer owns everything; dropping it cancels.
-    let choices = choice::start(gateway, model, &chat, &prompt, max_tokens)?;
+    let choices = choice::start(gateway, model, &chat, &ground, &prompt, max_tokens)?;
     metrics::overhead(call.arrived.elapsed());
     let keep = place.map(|place| place.key);
     let answering = Answering::live(choices, ground, record, keep, reservation, asked.permit);
-    finish(gateway, call, &chat, answering).await
+    finish(gateway, &chat, answering).await
 }
 
 /// Streams the answer, or waits for the whole of it.
-async fn finish(
-    gateway: &Arc<Gateway>,
-    call: &Call,
-    chat: &Chat,
-    answering: Answering,
-) -> Result<Response, ApiError> {
+async fn finish(gateway: &Arc<Gateway>, chat: &Chat, answering: Answering) -> Result<Response, ApiError> {
     let answer = wire::Answer {
         id: format!("chatcmpl-{}", uuid::Uuid::new_v4().simple()),
         created: today::unix_seconds(),
@@ -87,9 +82,7 @@ async fn finish(
         include_usage: chat.include_usage,
     };
     match chat.stream {
-        true => {
-            Ok(stream::respond(answer, answering, chat.n, gateway.config.answers.keep_alive, call.arrived))
-        }
+        true => Ok(stream::respond(answer, answering, chat.n, gateway.config.answers.keep_alive)),
         false => whole::respond(&answer, answering, chat.logprobs.is_some()).await,
     }
 }

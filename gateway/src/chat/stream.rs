@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -15,18 +15,11 @@ use super::choice::Said;
 use crate::openai::ApiError;
 use crate::openai::chat::{Answer, Chunk, Delta, Logprobs};
 use crate::reply::Response;
-use crate::telemetry::metrics;
 
 /// The head at once, then every event as soon as it is there.
-pub fn respond(
-    answer: Answer,
-    answering: Answering,
-    count: u32,
-    keep_alive: Duration,
-    arrived: Instant,
-) -> Response {
+pub fn respond(answer: Answer, answering: Answering, count: u32, keep_alive: Duration) -> Response {
     let openings = (0..count).map(|index| event(&answer.opening(index))).collect();
-    let events = Events { answer, answering, ready: openings, keep_alive, arrived, first: true, over: false };
+    let events = Events { answer, answering, ready: openings, keep_alive, over: false };
     let frames = futures_util::stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), events))
@@ -45,8 +38,6 @@ struct Events {
     answering: Answering,
     ready: VecDeque<Bytes>,
     keep_alive: Duration,
-    arrived: Instant,
-    first: bool,
     over: bool,
 }
 
@@ -71,9 +62,6 @@ impl Events {
     fn said(&mut self, index: u32, said: Said) {
         match said {
             Said::Piece(piece, logprobs) => {
-                if std::mem::take(&mut self.first) {
-                    metrics::first_token(self.arrived.elapsed());
-                }
                 let mut chunk = self.answer.chunk(index, Delta::from(piece));
                 if let (Some(choice), false) = (chunk.choices.first_mut(), logprobs.is_empty()) {
                     choice.logprobs = Some(Logprobs::new(logprobs));

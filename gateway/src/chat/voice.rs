@@ -1,6 +1,8 @@
 //! Text of one field of a reply on its way out, masked as it streams.
 
-use crate::mask::{Masker, StreamMasker};
+use std::sync::Arc;
+
+use crate::mask::{Masker, Public, StreamMasker};
 
 /// Masks one field; remembers what came in, to tell how much was masked.
 pub struct Voice {
@@ -9,9 +11,9 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// An empty field.
-    pub fn new(masker: &Masker) -> Self {
-        Self { masker: Some(masker.stream()), raw: String::new() }
+    /// An empty field; what is `public` may be said in it.
+    pub fn new(masker: &Masker, public: &Arc<Public>) -> Self {
+        Self { masker: Some(masker.stream_showing(Arc::clone(public))), raw: String::new() }
     }
 
     /// Takes raw text; returns what may be said by now.

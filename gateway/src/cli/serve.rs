@@ -139,6 +139,8 @@ fn greet(gateway: &Gateway, snippet: &Snippet<'_>) {
     }
     say::line(&format!("\nAsk it with curl:\n\n{}\n", snippet.curl()));
     say::line(&format!("or with Python:\n\n{}\n", snippet.python()));
+    let data_dir = gateway.config.data_dir.display();
+    say::line(&format!("Teach it more, while it runs: frontdesk kb import FILE --data-dir {data_dir}"));
     say::line("Ctrl-C stops it.");
 }
 

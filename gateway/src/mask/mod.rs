@@ -11,6 +11,7 @@ mod detect;
 mod glyph;
 mod kind;
 mod label;
+mod public;
 mod redact;
 mod stream;
 mod swallow;
@@ -18,10 +19,12 @@ mod swallow;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 pub use kind::{Kind, Policy, Span, UnknownKind};
+pub use public::Public;
 pub use stream::{HELD_MAX, StreamMasker};
 
 /// Text in which personal data is masked. Only a [`Masker`] makes one, so whoever asks for `Masked` (the log,
@@ -96,5 +99,10 @@ impl Masker {
     /// [`mask`](Self::mask) of the whole.
     pub fn stream(&self) -> StreamMasker {
         StreamMasker::new(self.policy, false)
+    }
+
+    /// [`stream`](Self::stream), but leaves readable what is `public`.
+    pub fn stream_showing(&self, public: Arc<Public>) -> StreamMasker {
+        self.stream().showing(public)
     }
 }

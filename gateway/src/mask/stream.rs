@@ -9,9 +9,11 @@ use super::context::Context;
 use super::detect::{Glyph, Match, PEM_BEGIN, Stretch, find};
 use super::glyph::{INVISIBLE, fold, spoken};
 use super::kind::{Kind, Policy, Span};
+use super::public::Public;
 use super::redact::redact;
 use super::swallow::{Swallow, Taken};
 use super::{Masked, label};
+use std::sync::Arc;
 
 /// The most characters ever held back. A longer stretch is settled by halves: what begins in its first half
 /// is decided with the second half in view, which is longer than any identifier (an e-mail address: 254).
@@ -21,6 +23,8 @@ pub const HELD_MAX: usize = 640;
 #[derive(Debug, Clone)]
 pub struct StreamMasker {
     policy: Policy,
+    /// Left readable though the policy masks it.
+    public: Arc<Public>,
     held: Vec<Held>,
     /// The value after a label (a name, an address) that is being held, if one is.
     value: Option<Kind>,
@@ -47,6 +51,7 @@ impl StreamMasker {
     pub(super) fn new(policy: Policy, keep_spans: bool) -> Self {
         Self {
             policy,
+            public: Arc::default(),
             held: Vec::new(),
             value: None,
             no_value: false,
@@ -57,6 +62,10 @@ impl StreamMasker {
             spans: Vec::new(),
             keep_spans,
         }
+    }
+
+    pub(super) fn showing(self, public: Arc<Public>) -> Self {
+        Self { public, ..self }
     }
 
     /// Takes the next piece and returns what can be shown of the text so far.
@@ -237,7 +246,8 @@ impl StreamMasker {
             self.spans.push(span);
         }
         let text: Vec<char> = glyphs.iter().map(|glyph| glyph.c).collect();
-        if self.policy.masks(found.kind) {
+        let public = self.public.shows(found.kind, held.iter().map(|held| held.raw));
+        if self.policy.masks(found.kind) && !public {
             out.push_str(&redact(found.kind, &text));
         } else {
             out.extend(held.iter().map(|held| held.raw));

@@ -57,3 +57,19 @@ fn a_number_split_over_tokens_is_masked_in_the_stream() {
     assert!(!answer.body.contains("1234"), "the log-probabilities spell it out: {}", answer.body);
     assert_eq!(server.metric(r#"frontdesk_redactions_total{kind="phone",direction="out"}"#), 1.0);
 }
+
+#[test]
+fn what_the_shop_publishes_may_be_told() {
+    let setup = Setup {
+        words: &["请拨打", "0571", "-", "88000132", "。"],
+        knowledge: Some("问题,答案\n门店电话是多少？,门店电话0571-88000132。\n"),
+        ..Setup::default()
+    };
+    let server = Server::start(&setup);
+    let ask =
+        |text: &str| server.chat(&json!({"model": "model", "messages": [{"role": "user", "content": text}]}));
+    let covered = ask("门店电话是多少？");
+    assert_eq!(covered.json()["choices"][0]["message"]["content"], "请拨打0571-88000132。");
+    let uncovered = ask("火星上有几座火山？");
+    assert_eq!(uncovered.json()["choices"][0]["message"]["content"], "请拨打0571****0132。");
+}
