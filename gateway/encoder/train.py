@@ -151,7 +151,7 @@ def contrast(left, right, temperature):
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def train(topics, concepts, steps, seed=1, size=320, quiet=False):
+def train(topics, concepts, steps, seed=1, size=224, quiet=False):
     """Returns the vocabulary and the learned table."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(seed)

@@ -250,10 +250,11 @@ impl Chain {
         let named = self.cue == Some(Cue::BankCard) && (13..=19).contains(&self.digits.len());
         let written = self.pieces.len() == 1
             || (self.uniform() && !self.gaps.contains(&Gap::Dot) && self.alone() && self.card_pieces());
+        let (issued, proven) = (checks::issuer(&self.digits), checks::luhn(&self.digits));
+        // As with identity numbers, a mistyped card that is called a card is still one.
         self.cue != Some(Cue::Order)
             && written
-            && (named || checks::issuer(&self.digits))
-            && checks::luhn(&self.digits)
+            && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
     }
 
     fn is_mobile(&self) -> bool {

@@ -136,6 +136,12 @@ impl Context {
             .map(|c| c.1)
     }
 
+    /// Whether the text ends with `word`.
+    pub(super) fn follows(&self, word: &str) -> bool {
+        let back: Vec<char> = self.recent.iter().rev().copied().collect();
+        ends_with(&back, word)
+    }
+
     /// Whether the text ends with one of `words`, spaces and colons after it set aside.
     pub(super) fn labelled(&self, words: &[&str]) -> bool {
         let mut back: Vec<char> = self.recent.iter().rev().copied().collect();

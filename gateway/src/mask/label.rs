@@ -1,6 +1,6 @@
 //! Names and addresses, only as the value of a label: 姓名：张三. Nothing else is precise enough.
 //!
-//! Limits: the label must be followed by a colon, 是 or 为; a name is 2 to 4 Han characters that begin with a
+//! Limits: the label must be followed by a colon, 是 or 为 (我叫 needs none); a name is 2 to 4 Han characters that begin with a
 //! common surname and end the phrase; an address must name a street, estate, village or building.
 
 use super::context::Context;
@@ -21,10 +21,10 @@ const NAME_MAX: usize = 5;
 
 /// The kind of value that begins with `first` after the label that was just read, if one was.
 pub(super) fn value_kind(context: &Context, first: char) -> Option<Kind> {
-    let colon = matches!(context.last(), Some(':' | '是' | '为' | ' '));
-    if !colon || !han(first) {
+    let close = matches!(context.last(), Some(':' | '是' | '为' | ' ' | '叫'));
+    if !close || !han(first) {
         None
-    } else if SURNAMES.contains(first) && context.labelled(&NAME_LABELS) {
+    } else if SURNAMES.contains(first) && (context.labelled(&NAME_LABELS) || context.follows("我叫")) {
         Some(Kind::Name)
     } else if context.labelled(&ADDRESS_LABELS) {
         Some(Kind::Address)

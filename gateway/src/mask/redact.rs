@@ -1,6 +1,6 @@
 //! How each kind is written once masked.
 //!
-//! The first and last character of an identifier stay, separators inside it go. So the masked text links to
+//! The first and last letter or digit of an identifier stay, separators inside it go. So the masked text links to
 //! its neighbours as the original did, and masking it again finds nothing new.
 
 use super::detect::PEM_BEGIN;
@@ -12,8 +12,7 @@ pub(super) fn redact(kind: Kind, text: &[char]) -> String {
     let bare: Vec<char> = text.iter().copied().filter(char::is_ascii_alphanumeric).collect();
     let long = bare.len();
     match kind {
-        Kind::Phone => keep(&bare, long.saturating_sub(8), 4),
-        Kind::Landline => keep(&bare, long.saturating_sub(8), 4),
+        Kind::Phone | Kind::Landline => balanced(text, keep(&bare, long.saturating_sub(8), 4)),
         Kind::IdCard | Kind::Uscc | Kind::BankCard => keep(&bare, 4, 4),
         Kind::Plate => keep(&bare, 1, 2),
         Kind::Passport => keep(&bare, 1, 3),
@@ -28,6 +27,12 @@ pub(super) fn redact(kind: Kind, text: &[char]) -> String {
 fn keep(text: &[char], head: usize, tail: usize) -> String {
     let hidden = head..text.len().saturating_sub(tail);
     text.iter().enumerate().map(|(place, c)| if hidden.contains(&place) { '*' } else { *c }).collect()
+}
+
+/// The bracket that closes inside the number opened before it: it closes after it instead.
+fn balanced(text: &[char], masked: String) -> String {
+    let count = |bracket| text.iter().filter(|c| **c == bracket).count();
+    if count(')') > count('(') { masked + ")" } else { masked }
 }
 
 fn email(text: &[char]) -> String {
@@ -71,6 +76,7 @@ mod tests {
             (Kind::Phone, "138-1234-5678", "138****5678"),
             (Kind::Phone, "86 13812345678", "86138****5678"),
             (Kind::Landline, "010-66668888", "010****8888"),
+            (Kind::Landline, "021)66668888", "021****8888)"),
             (Kind::BankCard, "6222020212345678901", "6222***********8901"),
             (Kind::Email, "zhang.san@example.com", "z***@example.com"),
             (Kind::Plate, "A·12345", "A***45"),

@@ -21,21 +21,35 @@ pub(super) fn markdown(stem: &str, text: &str) -> Vec<Entry> {
 /// The passages of a plain text: paragraphs, and question-and-answer pairs where lines begin with 问/答 or Q/A.
 pub(super) fn plain(stem: &str, text: &str) -> Vec<Entry> {
     let (mut entries, mut paragraphs): (Vec<Entry>, Vec<(u64, String)>) = (Vec::new(), Vec::new());
-    let mut gap = true;
+    let mut at = Place::Gap;
     for (line, content) in (1..).zip(text.lines().map(str::trim)) {
-        if let Some(question) = labelled(content, &["问", "Q", "q", "问题", "Question"]) {
-            entries.push(Entry { line, question: Some(question.to_owned()), ..Entry::default() });
-        } else if let Some(entry) =
-            entries.last_mut().filter(|entry| !content.is_empty() && (entry.text.is_empty() || !gap))
-        {
-            join(&mut entry.text, labelled(content, &["答", "A", "a", "答案", "Answer"]).unwrap_or(content));
-        } else if !content.is_empty() {
-            match paragraphs.last_mut().filter(|_| !gap) {
-                Some((_, paragraph)) => join(paragraph, content),
-                None => paragraphs.push((line, content.to_owned())),
+        let question = labelled(content, &["问", "Q", "q", "问题", "Question"]);
+        at = match (question, at, entries.last_mut(), paragraphs.last_mut()) {
+            (Some(question), ..) => {
+                entries.push(Entry { line, question: Some(question.to_owned()), ..Entry::default() });
+                Place::Answer
             }
-        }
-        gap = content.is_empty();
+            // A blank line between a question and its answer is only layout.
+            (None, Place::Answer, Some(entry), _) if content.is_empty() && entry.text.is_empty() => {
+                Place::Answer
+            }
+            _ if content.is_empty() => Place::Gap,
+            (None, Place::Answer, Some(entry), _) => {
+                join(
+                    &mut entry.text,
+                    labelled(content, &["答", "A", "a", "答案", "Answer"]).unwrap_or(content),
+                );
+                Place::Answer
+            }
+            (None, Place::Paragraph, _, Some((_, paragraph))) => {
+                join(paragraph, content);
+                Place::Paragraph
+            }
+            _ => {
+                paragraphs.push((line, content.to_owned()));
+                Place::Paragraph
+            }
+        };
     }
     let passages = pack(&paragraphs).into_iter().map(|(line, text)| Entry {
         line,
@@ -44,6 +58,14 @@ pub(super) fn plain(stem: &str, text: &str) -> Vec<Entry> {
         ..Entry::default()
     });
     entries.into_iter().chain(passages).collect()
+}
+
+/// What the line before belonged to.
+#[derive(Clone, Copy)]
+enum Place {
+    Gap,
+    Answer,
+    Paragraph,
 }
 
 /// What follows "label:" or "label：" at the start of a line, if it is there.
