@@ -61,7 +61,7 @@ fn a_number_split_over_tokens_is_masked_in_the_stream() {
 #[test]
 fn what_the_shop_publishes_may_be_told() {
     let setup = Setup {
-        words: &["请拨打", "0571", "-", "88000132", "。"],
+        words: &["请拨打", "0571-", "88000132", "。"],
         knowledge: Some("问题,答案\n门店电话是多少？,门店电话0571-88000132。\n"),
         ..Setup::default()
     };
