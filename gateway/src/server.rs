@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::stack::{self, Gateway};
 
@@ -25,12 +26,15 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// streams finish, within the configured time.
 pub async fn run(listener: TcpListener, gateway: Arc<Gateway>, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     tokio::select! {
-        () = accept(&listener, &gateway, &graceful) => {}
+        () = accept(&listener, &gateway, &graceful, &mut connections) => {}
         () = drained(&gateway, stop) => {}
     }
     drop(listener);
     let _closed_in_time = tokio::time::timeout(CLOSE_TIME, graceful.shutdown()).await;
+    // What is cut off now is cancelled and logged as such, before the log is closed.
+    connections.shutdown().await;
     if let Some(model) = gateway.model.get() {
         model.engine.drain();
     }
@@ -51,13 +55,20 @@ async fn drained(gateway: &Gateway, stop: impl Future<Output = ()>) {
 }
 
 /// Accepts for ever. Beyond the most connections the system's own queue holds newcomers.
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, graceful: &GracefulShutdown) {
+async fn accept(
+    listener: &TcpListener,
+    gateway: &Arc<Gateway>,
+    graceful: &GracefulShutdown,
+    connections: &mut JoinSet<()>,
+) {
     let places = Arc::new(Semaphore::new(gateway.config.limits.max_connections));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, Arc::clone(gateway), graceful.watcher(), place));
+                connections.spawn(serve(stream, Arc::clone(gateway), graceful.watcher(), place));
+                // Those that have ended need no keeping.
+                while connections.try_join_next().is_some() {}
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

@@ -215,6 +215,41 @@ mod tests {
         assert_eq!(Verifier::new(&config()).unwrap().verify(&token).unwrap(), claims);
     }
 
+    /// Key pairs made for this test alone.
+    const PAIRS: [(Algorithm, &str, &str); 3] = [
+        (Algorithm::RS256, include_str!("keys/rsa.pem"), include_str!("keys/rsa.pub.pem")),
+        (Algorithm::ES256, include_str!("keys/ec.pem"), include_str!("keys/ec.pub.pem")),
+        (Algorithm::EdDSA, include_str!("keys/ed.pem"), include_str!("keys/ed.pub.pem")),
+    ];
+
+    fn signing_key(algorithm: Algorithm, pem: &str) -> EncodingKey {
+        let pem = pem.as_bytes();
+        match algorithm {
+            Algorithm::RS256 => EncodingKey::from_rsa_pem(pem).unwrap(),
+            Algorithm::ES256 => EncodingKey::from_ec_pem(pem).unwrap(),
+            _ => EncodingKey::from_ed_pem(pem).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_public_key_takes_its_own_algorithm_and_no_other() {
+        for (algorithm, private, public) in PAIRS {
+            assert_eq!(algorithm_of(public), Some(algorithm));
+            let verifier =
+                Verifier::new(&JwtConfig { key: JwtKey::Public(public.into()), ..config() }).unwrap();
+            for (other, other_private, _) in PAIRS {
+                let key = signing_key(other, other_private);
+                let token = encode(&Header::new(other), &claims(), &key).unwrap();
+                assert_eq!(verifier.verify(&token).is_ok(), other == algorithm, "{other:?} at {algorithm:?}");
+            }
+            // The classic: the public key, which everybody has, taken for an HMAC secret.
+            let confused = EncodingKey::from_secret(public.as_bytes());
+            let token = encode(&Header::new(Algorithm::HS256), &claims(), &confused).unwrap();
+            assert!(verifier.verify(&token).is_err());
+            assert_eq!(algorithm_of(private), None, "a private key is no public key");
+        }
+    }
+
     #[test]
     fn a_pem_that_is_no_public_key_is_no_key() {
         assert_eq!(algorithm_of("nonsense"), None);

@@ -69,3 +69,29 @@ fn a_second_signal_ends_at_once() {
     assert_eq!(server.wait().code(), Some(130));
     drop(stream);
 }
+
+#[test]
+fn a_stream_that_outlasts_the_drain_is_cut_off_and_still_logged() {
+    let flags = &["--kv-blocks", "8192", "--drain-seconds", "0"];
+    let mut server = Server::start(&Setup { flags, ..ENDLESS });
+    let stream = server.stream(&endless(120_000));
+    eventually("it generates", || server.metric("frontdesk_engine_running") == 1.0);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    drop(stream);
+    let store = frontdesk_gateway::store::Store::open(&server.data()).unwrap();
+    assert_eq!(store.exchange_count().unwrap(), 1);
+}
+
+#[test]
+fn a_request_too_many_at_once_is_told_to_come_back() {
+    let flags = &["--kv-blocks", "8192", "--max-concurrent", "1"];
+    let server = Server::start(&Setup { flags, ..ENDLESS });
+    let stream = server.stream(&endless(120_000));
+    eventually("it generates", || server.metric("frontdesk_engine_running") == 1.0);
+    let refused = server.chat(&endless(1));
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("retry-after"), "1");
+    drop(stream);
+    eventually("there is room again", || server.chat(&endless(1)).status == 200);
+}
