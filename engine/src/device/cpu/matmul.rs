@@ -1,7 +1,8 @@
 //! Matrix products over panels of 16 outputs.
 
 use super::lanes::{Element, Lanes, dispatch};
-use crate::device::matrix::{PANEL_BLOCK, Panels, power_of_two};
+use super::mxfp4;
+use crate::device::matrix::{PANEL_BLOCK, Panels};
 use crate::device::{LANES, MXFP4_BLOCK, Matrix};
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -84,11 +85,16 @@ unsafe fn multiply_panels_in<V: Lanes>(product: &Product<'_>, panels: Range<usiz
                 Panels::Mxfp4(data) => {
                     let blocks = width / MXFP4_BLOCK;
                     let weights = data.as_ptr().add(start * blocks * PANEL_BLOCK);
-                    let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
-                        let from = weights.add((panel * blocks + k / MXFP4_BLOCK) * PANEL_BLOCK);
-                        unpack_mxfp4::<V>(from, count / MXFP4_BLOCK, to);
-                    };
-                    multiply_unpacked::<V>(product, start, count, unpack);
+                    if product.rows <= mxfp4::FEW_ROWS {
+                        let view = mxfp4::View { weights, blocks, panels: count };
+                        mxfp4::multiply_few::<V>(product, &view, out);
+                    } else {
+                        let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
+                            let from = weights.add((panel * blocks + k / MXFP4_BLOCK) * PANEL_BLOCK);
+                            mxfp4::unpack::<V>(from, count / MXFP4_BLOCK, to);
+                        };
+                        multiply_unpacked::<V>(product, start, count, unpack);
+                    }
                 }
             }
             start += count;
@@ -150,29 +156,6 @@ unsafe fn unpack_bf16<V: Lanes>(from: *const u16, count: usize, to: *mut f32) {
     for k in 0..count {
         // SAFETY: by the contract.
         unsafe { V::load_bf16(from.add(k * LANES)).store(to.add(k * LANES)) }
-    }
-}
-
-/// # Safety
-/// `from` is valid for `blocks` panel blocks, `to` for `blocks * 32 * 16` floats.
-#[inline(always)]
-unsafe fn unpack_mxfp4<V: Lanes>(from: *const u8, blocks: usize, to: *mut f32) {
-    for block in 0..blocks {
-        // SAFETY: by the contract; a panel block is 16 scales and then 16 times 16 bytes.
-        unsafe {
-            let from = from.add(block * PANEL_BLOCK);
-            let mut scales = [0.0; LANES];
-            for (lane, scale) in scales.iter_mut().enumerate() {
-                *scale = power_of_two(*from.add(lane));
-            }
-            let scales = V::load(scales.as_ptr());
-            for j in 0..MXFP4_BLOCK / 2 {
-                let (low, high) = V::unpack_mxfp4(from.add(LANES + j * LANES));
-                let to = to.add((block * MXFP4_BLOCK + 2 * j) * LANES);
-                low.mul(scales).store(to);
-                high.mul(scales).store(to.add(LANES));
-            }
-        }
     }
 }
 
