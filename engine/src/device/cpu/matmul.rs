@@ -40,65 +40,67 @@ dispatch! {
 /// touches these panels of `out` meanwhile.
 #[inline(always)]
 unsafe fn multiply_panels_in<V: Lanes>(product: &Product<'_>, panels: Range<usize>) {
-    let width = product.matrix.width();
     // SAFETY: by this function's contract; the matrix owns whole panels.
     unsafe {
         start_from_bias(product, panels.clone());
         let mut start = panels.start;
         while start < panels.end {
             let count = GROUP_PANELS.min(panels.end - start);
-            let out = product.out.add(start * LANES);
-            match product.matrix.panels() {
-                Panels::F32(data) => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels: count };
-                    multiply::<V, f32>(
-                        product.x,
-                        product.x_stride,
-                        product.rows,
-                        &view,
-                        width,
-                        out,
-                        product.out_stride,
-                    );
-                }
-                Panels::Bf16(data) if product.rows < UNPACK_BF16_ROWS => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels: count };
-                    multiply::<V, u16>(
-                        product.x,
-                        product.x_stride,
-                        product.rows,
-                        &view,
-                        width,
-                        out,
-                        product.out_stride,
-                    );
-                }
-                Panels::Bf16(data) => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
-                        unpack_bf16::<V>(weights.add((panel * width + k) * LANES), count, to);
-                    };
-                    multiply_unpacked::<V>(product, start, count, unpack);
-                }
-                Panels::Mxfp4(data) => {
-                    let blocks = width / MXFP4_BLOCK;
-                    let weights = data.as_ptr().add(start * blocks * PANEL_BLOCK);
-                    if product.rows <= mxfp4::FEW_ROWS {
-                        let view = mxfp4::View { weights, blocks, panels: count };
-                        mxfp4::multiply_few::<V>(product, &view, out);
-                    } else {
-                        let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
-                            let from = weights.add((panel * blocks + k / MXFP4_BLOCK) * PANEL_BLOCK);
-                            mxfp4::unpack::<V>(from, count / MXFP4_BLOCK, to);
-                        };
-                        multiply_unpacked::<V>(product, start, count, unpack);
-                    }
-                }
-            }
+            multiply_group::<V>(product, start, count);
             start += count;
         }
+    }
+}
+
+/// At most [`GROUP_PANELS`] panels, in the way that suits their precision and the number of rows.
+///
+/// # Safety
+/// As for [`multiply_panels_in`].
+#[inline(always)]
+unsafe fn multiply_group<V: Lanes>(product: &Product<'_>, start: usize, count: usize) {
+    let width = product.matrix.width();
+    let blocks = width / MXFP4_BLOCK;
+    // SAFETY: passed on; offsets are those of the panels' layout.
+    unsafe {
+        match product.matrix.panels() {
+            Panels::F32(data) => multiply_floats::<V, f32>(product, data, start, count),
+            Panels::Bf16(data) if product.rows < UNPACK_BF16_ROWS => {
+                multiply_floats::<V, u16>(product, data, start, count);
+            }
+            Panels::Bf16(data) => multiply_unpacked::<V>(product, start, count, |panel, k, count, to| {
+                unpack_bf16::<V>(data.as_ptr().add(((start + panel) * width + k) * LANES), count, to);
+            }),
+            Panels::Mxfp4(data) if product.rows <= mxfp4::FEW_ROWS => {
+                let weights = data.as_ptr().add(start * blocks * PANEL_BLOCK);
+                let view = mxfp4::View { weights, blocks, panels: count };
+                mxfp4::multiply_few::<V>(product, &view, product.out.add(start * LANES));
+            }
+            Panels::Mxfp4(data) => multiply_unpacked::<V>(product, start, count, |panel, k, count, to| {
+                let block = (start + panel) * blocks + k / MXFP4_BLOCK;
+                mxfp4::unpack::<V>(data.as_ptr().add(block * PANEL_BLOCK), count / MXFP4_BLOCK, to);
+            }),
+        }
+    }
+}
+
+/// Panels of floats as they lie.
+///
+/// # Safety
+/// As for [`multiply_panels_in`]; `data` is the matrix' own.
+#[inline(always)]
+unsafe fn multiply_floats<V: Lanes, E: Element>(
+    product: &Product<'_>,
+    data: &[E],
+    start: usize,
+    panels: usize,
+) {
+    let width = product.matrix.width();
+    // SAFETY: passed on.
+    unsafe {
+        let weights = data.as_ptr().add(start * width * LANES);
+        let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels };
+        let out = product.out.add(start * LANES);
+        multiply::<V, E>(product.x, product.x_stride, product.rows, &view, width, out, product.out_stride);
     }
 }
 
