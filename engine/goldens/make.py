@@ -147,7 +147,7 @@ def run(model, tokens, per_token):
         layer.mlp.router.register_forward_hook(watch)
     with torch.no_grad():
         logits = model(tokens[None], use_cache=False).logits[0]
-    return logits, min(gaps)
+    return logits, min(gaps, default=float("inf"))
 
 
 def hub_tensors(model, dtype):

@@ -4,7 +4,7 @@ use super::ModelArgs;
 use anyhow::bail;
 use clap::Args;
 use frontdesk_engine::api::Sampling;
-use frontdesk_engine::executor::Executor;
+use frontdesk_engine::executor::{Executor, Options};
 use frontdesk_engine::scheduler::batch::{Batch, Draw, Execute, Work};
 use serde_json::json;
 use std::io::Write;
@@ -69,7 +69,7 @@ struct Sequences {
 
 impl Sequences {
     fn new(count: usize, prompt: usize, tokens: usize, vocab_size: usize) -> Self {
-        let per_sequence = tokens.div_ceil(16) as u32;
+        let per_sequence = tokens.div_ceil(Options::default().block_size) as u32;
         let mut state = 1u64;
         let mut token = || {
             // Knuth's linear congruential generator: the same prompts every time.

@@ -93,6 +93,32 @@ fn products() {
     }
 }
 
+/// Scale 0 is a subnormal power of two.
+#[test]
+fn mxfp4_expands_exactly_at_all_scales() {
+    let x = Noise(9).rows(9, 32);
+    for scale in [0, 1, 2, 126, 127, 128, 240] {
+        let mut matrix = Matrix::zeros(Precision::Mxfp4, 16, 32);
+        let blocks: Vec<u8> = (0..16).map(|i| i * 17).collect();
+        (0..16).for_each(|row| matrix.set_mxfp4_row(row, &blocks, &[scale]));
+        for k in 0..32 {
+            let expected = f64::from(MXFP4_VALUES[k / 2]) * 2f64.powi(i32::from(scale) - 127);
+            assert_eq!(f64::from(matrix.get(5, k)), expected);
+        }
+        for rows in [1, 9] {
+            let group = [Group { rows: 0..rows, matrix: &matrix, bias: &[] }];
+            let mut expected = empty(9, 16);
+            Reference.matmul(&x, &group, &mut expected);
+            for device in devices() {
+                let mut found = empty(9, 16);
+                device.matmul(&x, &group, &mut found);
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-4 * b.abs() + 1e-44;
+                assert!(found.data().iter().zip(expected.data()).all(close), "scale {scale}, {rows} rows");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_product_has_the_same_bits_whatever_is_computed_beside_it() {
     let mut noise = Noise(2);

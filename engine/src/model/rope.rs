@@ -15,15 +15,20 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
+    /// Every operation is rounded to `f32` where the sources round: a frequency's last bit is worth 1e-4 radians
+    /// at position 1000.
     pub(super) fn new(rope: &Rope, head_dim: usize) -> Self {
-        let plain = (0..head_dim / 2).map(|i| rope.theta.powf(-2.0 * i as f64 / head_dim as f64));
+        let wavelengths = (0..head_dim / 2).map(|i| {
+            let exponent = (2 * i) as f32 / head_dim as f32;
+            rope.theta.powf(f64::from(exponent)) as f32
+        });
         let Some(yarn) = &rope.yarn else {
-            return Self { frequencies: plain.map(|f| f as f32).collect(), attention_factor: 1.0 };
+            return Self { frequencies: wavelengths.map(|w| 1.0 / w).collect(), attention_factor: 1.0 };
         };
         let (low, high) = ramp(yarn, rope.theta, head_dim as f64);
-        let frequencies = plain.enumerate().map(|(i, plain)| {
-            let kept = 1.0 - ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
-            ((1.0 - kept) * plain / yarn.factor + kept * plain) as f32
+        let frequencies = wavelengths.enumerate().map(|(i, wavelength)| {
+            let kept = 1.0 - ((i as f32 - low as f32) / (high - low) as f32).clamp(0.0, 1.0);
+            (1.0 / (yarn.factor as f32 * wavelength)) * (1.0 - kept) + (1.0 / wavelength) * kept
         });
         Self { frequencies: frequencies.collect(), attention_factor: yarn.attention_factor }
     }

@@ -268,6 +268,9 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 impl Config {
     /// A small shape for tests of parts that only need some shape.
     pub(crate) fn tiny() -> Self {

@@ -90,4 +90,21 @@ mod tests {
             assert_eq!(parts(size, unit, ranks).iter().sum::<usize>(), size);
         }
     }
+
+    /// (query heads, key/value heads) of each rank.
+    fn heads(query_heads: usize, kv_heads: usize, ranks: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let config = Config { query_heads, kv_heads, ..Config::tiny() };
+        let shards = Split { ranks }.shards(&config);
+        shards.into_iter().map(|s| (s.query_heads, s.kv_heads)).collect()
+    }
+
+    #[test]
+    fn a_rank_holds_the_key_value_heads_that_its_queries_need() {
+        assert_eq!(heads(64, 8, 4)[1], (16..32, 2..4));
+        assert_eq!(heads(8, 2, 4), [(0..2, 0..1), (2..4, 0..1), (4..6, 1..2), (6..8, 1..2)]);
+        assert_eq!(heads(6, 3, 4), [(0..2, 0..1), (2..4, 1..2), (4..5, 2..3), (5..6, 2..3)]);
+        assert_eq!(heads(6, 2, 2), [(0..3, 0..1), (3..6, 1..2)]);
+        assert_eq!(heads(4, 4, 3), [(0..2, 0..2), (2..3, 2..3), (3..4, 3..4)]);
+        assert_eq!(heads(1, 1, 2), [(0..1, 0..1), (1..1, 0..0)]);
+    }
 }

@@ -73,6 +73,8 @@ struct State {
     queries: Vec<f32>,
     /// Weighted sums of values, `[TILE][padded_dim]`.
     sums: Vec<f32>,
+    /// Of the step alone: short sums that are then added up lose less than one long sum.
+    step_sums: Vec<f32>,
     /// Logits, then powers, of the step, `[TILE][step_slots]`.
     scores: Vec<f32>,
     /// Largest logit so far.
@@ -107,6 +109,7 @@ fn begin(task: &Task<'_>, kv: &Kv, step_blocks: usize) -> State {
     let mut state = State {
         queries: vec![0.0; TILE * padded],
         sums: vec![0.0; TILE * padded],
+        step_sums: vec![0.0; TILE * padded],
         scores: vec![0.0; TILE * step_blocks * kv.shape.slots()],
         top: [0.0; TILE],
         total: [[0.0; LANES]; TILE],
@@ -142,6 +145,7 @@ unsafe fn step<V: Lanes, E: Element>(
     let kv_head = task.heads.kv_of[task.head];
     let stride = state.scores.len() / TILE;
     state.scores.fill(0.0);
+    state.step_sums.fill(0.0);
     // SAFETY: a block's keys are `padded_dim` rows of `slots`, its values `slots` rows of `padded_dim`; the scores
     // hold every block of the step.
     unsafe {
@@ -162,9 +166,10 @@ unsafe fn step<V: Lanes, E: Element>(
             let powers = state.scores.as_ptr().add(i * slots);
             // Slots beyond the last token may hold anything, even NaN, which times zero is NaN.
             let filled = size.min(seen - block * size);
-            multiply::<V, E>(powers, stride, rows, &view, filled, state.sums.as_mut_ptr(), padded);
+            multiply::<V, E>(powers, stride, rows, &view, filled, state.step_sums.as_mut_ptr(), padded);
         }
     }
+    state.sums.iter_mut().zip(&state.step_sums).for_each(|(sum, &step)| *sum += step);
 }
 
 /// Minus infinity wherever the row's query does not look.

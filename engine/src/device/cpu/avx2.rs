@@ -90,6 +90,15 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_powers_of_two(from: *const u8) -> Self {
+        // SAFETY: see `splat`; 16 bytes by contract.
+        unsafe {
+            let bytes = _mm_loadu_si128(from.cast());
+            Self(power_of_two(bytes), power_of_two(_mm_srli_si128::<8>(bytes)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn unpack_mxfp4(from: *const u8) -> (Self, Self) {
         // SAFETY: see `splat`; 16 bytes by contract.
         unsafe {
@@ -120,6 +129,16 @@ unsafe fn pow2(x: __m256) -> __m256 {
     unsafe {
         let biased = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
         _mm256_castsi256_ps(_mm256_slli_epi32::<23>(biased))
+    }
+}
+
+/// A scale is the exponent's bits, except that 0 stands for the subnormal 2^-127.
+#[inline(always)]
+unsafe fn power_of_two(scales: __m128i) -> __m256 {
+    // SAFETY: AVX2 by the callers' contract.
+    unsafe {
+        let bits = _mm256_slli_epi32::<23>(_mm256_cvtepu8_epi32(scales));
+        _mm256_castsi256_ps(_mm256_max_epi32(bits, _mm256_set1_epi32(1 << 22)))
     }
 }
 

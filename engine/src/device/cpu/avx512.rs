@@ -93,6 +93,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_powers_of_two(from: *const u8) -> Self {
+        // SAFETY: see `splat`; 16 bytes by contract. A scale is the exponent's bits, except that 0 stands for the
+        // subnormal 2^-127.
+        unsafe {
+            let bits = _mm512_slli_epi32::<23>(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())));
+            Self(_mm512_castsi512_ps(_mm512_max_epi32(bits, _mm512_set1_epi32(1 << 22))))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn unpack_mxfp4(from: *const u8) -> (Self, Self) {
         // SAFETY: see `splat`; 16 bytes by contract. The permutation reads the low four bits of each index only.
         unsafe {

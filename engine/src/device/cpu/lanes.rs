@@ -39,7 +39,7 @@ impl Simd {
 ///
 /// # Safety
 /// Every function asks that the machine has the implementor's instruction set (see [`Simd`]), and that a pointer
-/// is valid for 16 elements (MXFP4: 16 bytes), at any alignment.
+/// is valid for 16 elements (MXFP4 bytes and scales: 16 bytes), at any alignment.
 pub(super) trait Lanes: Copy {
     /// Whether 32 registers hold tiles of 16 accumulators; otherwise 8 is the most.
     const WIDE: bool;
@@ -59,6 +59,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn pow2(self) -> Self;
     /// Zero in the lanes where `key` is below `least`.
     unsafe fn zero_below(self, key: Self, least: Self) -> Self;
+    /// 2^(scale - 127) for 16 e8m0 scales, exact down to the subnormal 2^-127.
+    unsafe fn load_powers_of_two(from: *const u8) -> Self;
     /// The values of 16 low nibbles and of 16 high nibbles.
     unsafe fn unpack_mxfp4(from: *const u8) -> (Self, Self);
 

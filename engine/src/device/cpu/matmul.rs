@@ -1,7 +1,8 @@
 //! Matrix products over panels of 16 outputs.
 
 use super::lanes::{Element, Lanes, dispatch};
-use crate::device::matrix::{PANEL_BLOCK, Panels, power_of_two};
+use super::mxfp4;
+use crate::device::matrix::{PANEL_BLOCK, Panels};
 use crate::device::{LANES, MXFP4_BLOCK, Matrix};
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -39,60 +40,67 @@ dispatch! {
 /// touches these panels of `out` meanwhile.
 #[inline(always)]
 unsafe fn multiply_panels_in<V: Lanes>(product: &Product<'_>, panels: Range<usize>) {
-    let width = product.matrix.width();
     // SAFETY: by this function's contract; the matrix owns whole panels.
     unsafe {
         start_from_bias(product, panels.clone());
         let mut start = panels.start;
         while start < panels.end {
             let count = GROUP_PANELS.min(panels.end - start);
-            let out = product.out.add(start * LANES);
-            match product.matrix.panels() {
-                Panels::F32(data) => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels: count };
-                    multiply::<V, f32>(
-                        product.x,
-                        product.x_stride,
-                        product.rows,
-                        &view,
-                        width,
-                        out,
-                        product.out_stride,
-                    );
-                }
-                Panels::Bf16(data) if product.rows < UNPACK_BF16_ROWS => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels: count };
-                    multiply::<V, u16>(
-                        product.x,
-                        product.x_stride,
-                        product.rows,
-                        &view,
-                        width,
-                        out,
-                        product.out_stride,
-                    );
-                }
-                Panels::Bf16(data) => {
-                    let weights = data.as_ptr().add(start * width * LANES);
-                    let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
-                        unpack_bf16::<V>(weights.add((panel * width + k) * LANES), count, to);
-                    };
-                    multiply_unpacked::<V>(product, start, count, unpack);
-                }
-                Panels::Mxfp4(data) => {
-                    let blocks = width / MXFP4_BLOCK;
-                    let weights = data.as_ptr().add(start * blocks * PANEL_BLOCK);
-                    let unpack = |panel: usize, k: usize, count: usize, to: *mut f32| {
-                        let from = weights.add((panel * blocks + k / MXFP4_BLOCK) * PANEL_BLOCK);
-                        unpack_mxfp4::<V>(from, count / MXFP4_BLOCK, to);
-                    };
-                    multiply_unpacked::<V>(product, start, count, unpack);
-                }
-            }
+            multiply_group::<V>(product, start, count);
             start += count;
         }
+    }
+}
+
+/// At most [`GROUP_PANELS`] panels, in the way that suits their precision and the number of rows.
+///
+/// # Safety
+/// As for [`multiply_panels_in`].
+#[inline(always)]
+unsafe fn multiply_group<V: Lanes>(product: &Product<'_>, start: usize, count: usize) {
+    let width = product.matrix.width();
+    let blocks = width / MXFP4_BLOCK;
+    // SAFETY: passed on; offsets are those of the panels' layout.
+    unsafe {
+        match product.matrix.panels() {
+            Panels::F32(data) => multiply_floats::<V, f32>(product, data, start, count),
+            Panels::Bf16(data) if product.rows < UNPACK_BF16_ROWS => {
+                multiply_floats::<V, u16>(product, data, start, count);
+            }
+            Panels::Bf16(data) => multiply_unpacked::<V>(product, start, count, |panel, k, count, to| {
+                unpack_bf16::<V>(data.as_ptr().add(((start + panel) * width + k) * LANES), count, to);
+            }),
+            Panels::Mxfp4(data) if product.rows <= mxfp4::FEW_ROWS => {
+                let weights = data.as_ptr().add(start * blocks * PANEL_BLOCK);
+                let view = mxfp4::View { weights, blocks, panels: count };
+                mxfp4::multiply_few::<V>(product, &view, product.out.add(start * LANES));
+            }
+            Panels::Mxfp4(data) => multiply_unpacked::<V>(product, start, count, |panel, k, count, to| {
+                let block = (start + panel) * blocks + k / MXFP4_BLOCK;
+                mxfp4::unpack::<V>(data.as_ptr().add(block * PANEL_BLOCK), count / MXFP4_BLOCK, to);
+            }),
+        }
+    }
+}
+
+/// Panels of floats as they lie.
+///
+/// # Safety
+/// As for [`multiply_panels_in`]; `data` is the matrix' own.
+#[inline(always)]
+unsafe fn multiply_floats<V: Lanes, E: Element>(
+    product: &Product<'_>,
+    data: &[E],
+    start: usize,
+    panels: usize,
+) {
+    let width = product.matrix.width();
+    // SAFETY: passed on.
+    unsafe {
+        let weights = data.as_ptr().add(start * width * LANES);
+        let view = View { weights, k_stride: LANES, panel_stride: width * LANES, panels };
+        let out = product.out.add(start * LANES);
+        multiply::<V, E>(product.x, product.x_stride, product.rows, &view, width, out, product.out_stride);
     }
 }
 
@@ -150,29 +158,6 @@ unsafe fn unpack_bf16<V: Lanes>(from: *const u16, count: usize, to: *mut f32) {
     for k in 0..count {
         // SAFETY: by the contract.
         unsafe { V::load_bf16(from.add(k * LANES)).store(to.add(k * LANES)) }
-    }
-}
-
-/// # Safety
-/// `from` is valid for `blocks` panel blocks, `to` for `blocks * 32 * 16` floats.
-#[inline(always)]
-unsafe fn unpack_mxfp4<V: Lanes>(from: *const u8, blocks: usize, to: *mut f32) {
-    for block in 0..blocks {
-        // SAFETY: by the contract; a panel block is 16 scales and then 16 times 16 bytes.
-        unsafe {
-            let from = from.add(block * PANEL_BLOCK);
-            let mut scales = [0.0; LANES];
-            for (lane, scale) in scales.iter_mut().enumerate() {
-                *scale = power_of_two(*from.add(lane));
-            }
-            let scales = V::load(scales.as_ptr());
-            for j in 0..MXFP4_BLOCK / 2 {
-                let (low, high) = V::unpack_mxfp4(from.add(LANES + j * LANES));
-                let to = to.add((block * MXFP4_BLOCK + 2 * j) * LANES);
-                low.mul(scales).store(to);
-                high.mul(scales).store(to.add(LANES));
-            }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod avx2;
 mod avx512;
 mod lanes;
 mod matmul;
+mod mxfp4;
 mod pool;
 mod portable;
 mod rowwise;

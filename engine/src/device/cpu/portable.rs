@@ -1,6 +1,7 @@
 //! Lanes as an array, for machines that no other set serves.
 
 use super::lanes::Lanes;
+use crate::device::matrix::power_of_two;
 use crate::device::{LANES, MXFP4_VALUES};
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +100,17 @@ impl Lanes for Portable {
             out.0[i] = if key.0[i] < least.0[i] { 0.0 } else { self.0[i] };
         }
         out
+    }
+
+    #[inline(always)]
+    unsafe fn load_powers_of_two(from: *const u8) -> Self {
+        // SAFETY: valid for 16 bytes by contract.
+        let scales = unsafe { from.cast::<[u8; LANES]>().read_unaligned() };
+        let mut out = [0.0; LANES];
+        for i in 0..LANES {
+            out[i] = power_of_two(scales[i]);
+        }
+        Self(out)
     }
 
     #[inline(always)]
