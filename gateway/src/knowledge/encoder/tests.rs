@@ -1,0 +1,70 @@
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Deserialize)]
+struct Golden {
+    text: String,
+    /// Every eighth number of the vector.
+    vector: Vec<f32>,
+}
+
+fn likeness(one: &str, other: &str) -> f32 {
+    dot(&Encoder::embedded().encode(one), &Encoder::embedded().encode(other))
+}
+
+#[test]
+fn the_training_script_gives_the_same_vectors() {
+    let golden: Vec<Golden> = serde_json::from_str(include_str!("../../../encoder/golden.json")).unwrap();
+    assert!(golden.len() >= 6);
+    for Golden { text, vector } in golden {
+        let ours = Encoder::embedded().encode(&text);
+        for (place, expected) in vector.into_iter().enumerate() {
+            assert!((ours[place * 8] - expected).abs() < 1e-4, "{text}: {place}");
+        }
+    }
+}
+
+#[test]
+fn vectors_have_length_one_or_zero() {
+    for text in ["退货", "return", "魑魅魍魉", "zqxv"] {
+        assert!((likeness(text, text) - 1.0).abs() < 1e-4, "{text}");
+    }
+    assert_eq!(Encoder::embedded().encode("？！"), [0.0; DIMENSIONS]);
+}
+
+#[test]
+fn words_never_seen_match_themselves_and_not_each_other() {
+    let (one, other) = ("Zyglophant XQ-77", "Brumbleforth WJ-31");
+    assert!(likeness(one, "Zyglophant XQ-77 price") > 0.6);
+    assert!(likeness(one, other) < 0.4);
+}
+
+#[test]
+fn two_ways_of_asking_are_nearer_than_two_questions() {
+    let asked = "买回来不喜欢还能退吗";
+    assert!(likeness(asked, "收到货后多久可以退货？") > likeness(asked, "怎么开发票？"));
+    assert!(likeness("Can I get my money back?", "退款") > likeness("Can I get my money back?", "停车场"));
+}
+
+#[test]
+fn a_changed_or_torn_file_is_refused() {
+    let whole = WEIGHTS.to_vec();
+    assert!(Encoder::from_bytes(&whole).is_ok());
+    for end in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        assert!(Encoder::from_bytes(&whole[..end]).is_err(), "{end}");
+    }
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    assert!(matches!(Encoder::from_bytes(&changed), Err(EncoderError::Metadata { name: "sha256", .. })));
+}
+
+#[test]
+fn dot_products_equal_the_plain_sum() {
+    for length in [0, 1, 15, 16, 17, 512, 515] {
+        let (a, b): (Vec<f32>, Vec<f32>) =
+            (0..length).map(|i| ((i % 7) as f32, (i % 5) as f32 - 2.0)).unzip();
+        let plain: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+        assert!((dot(&a, &b) - plain).abs() < 1e-2, "{length}");
+    }
+}

@@ -1,0 +1,203 @@
+//! The units of text that the encoder and the keyword index both count: characters of Han text, words and their pieces.
+//!
+//! The training script has the same rules (`encoder/features.py`); golden vectors hold the two together.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest text that is looked at, in characters; what follows adds nothing to a passage or a question.
+const MAX_CHARACTERS: usize = 2_000;
+
+/// What a [`Feature`] stands for.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Kind {
+    /// One character of a script written without spaces.
+    Gram1 = 0,
+    /// Two such characters side by side.
+    Gram2 = 1,
+    /// Three.
+    Gram3 = 2,
+    /// A word or number, without its English ending.
+    Word = 3,
+    /// Three or four letters in a row inside a word, with its borders marked.
+    Piece = 4,
+    /// Two words side by side.
+    Pair = 5,
+}
+
+/// The number of kinds.
+pub const KINDS: usize = 6;
+
+/// One unit of text, as a hash.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Feature {
+    /// FNV-1a over the kind and the text, mixed; stable across versions, for the weights are filed under it.
+    pub hash: u64,
+    /// What it stands for.
+    pub kind: Kind,
+}
+
+impl Feature {
+    fn new(kind: Kind, text: &str) -> Self {
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let hash = text.bytes().fold(fnv(0xcbf2_9ce4_8422_2325, kind as u8), fnv);
+        Self { hash: mix(hash), kind }
+    }
+
+    /// Whether it is counted by the keyword index: parts of words would only blur it.
+    pub fn is_keyword(self) -> bool {
+        matches!(self.kind, Kind::Gram1 | Kind::Gram2 | Kind::Word)
+    }
+}
+
+/// The finaliser of splitmix64: every bit of the input reaches every bit of the output.
+pub(super) fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The features of `text`, each once, in ascending order of hash.
+pub fn features(text: &str) -> Vec<Feature> {
+    let mut found = Vec::with_capacity(128);
+    let mut previous: Option<String> = None;
+    for run in runs(&normalise(text)) {
+        match run {
+            Run::Grams(run) => {
+                grams(&run, &mut found);
+                previous = None;
+            }
+            Run::Word(word) => {
+                let stem = stem(&word).to_owned();
+                found.push(Feature::new(Kind::Word, &stem));
+                pieces(&word, &mut found);
+                if let Some(previous) = &previous {
+                    found.push(Feature::new(Kind::Pair, &format!("{previous} {stem}")));
+                }
+                previous = Some(stem);
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Compatibility forms unified (full-width to ASCII), lower case, invisible characters dropped, at most 2,000 characters.
+pub fn normalise(text: &str) -> String {
+    text.nfkc().filter(|c| !is_invisible(*c)).take(MAX_CHARACTERS).flat_map(char::to_lowercase).collect()
+}
+
+/// Characters that print nothing and only hide differences between texts.
+pub fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+}
+
+/// Whether `c` belongs to a script written without spaces between words (Han above all).
+pub fn is_gram(c: char) -> bool {
+    let other = matches!(c,
+        '\u{2000}'..='\u{2bff}' | '\u{3000}'..='\u{3004}' | '\u{3008}'..='\u{303f}' | '\u{30fb}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe6f}' | '\u{ff00}'..='\u{ffff}' | '\u{1f000}'..='\u{1faff}'
+        | '\u{e0000}'..);
+    c >= '\u{370}' && !other
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || (matches!(c, '\u{c0}'..='\u{24f}') && !matches!(c, '\u{d7}' | '\u{f7}'))
+}
+
+enum Run {
+    Grams(Vec<char>),
+    Word(String),
+}
+
+/// Cuts normalised text where the script changes and at everything that is neither letter nor digit.
+fn runs(text: &str) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for piece in text.split(|c| !is_gram(c) && !is_word(c)) {
+        let mut rest = piece;
+        while let Some(first) = rest.chars().next() {
+            let end = rest.find(|c| is_gram(c) != is_gram(first)).unwrap_or(rest.len());
+            let (run, after) = rest.split_at(end);
+            runs.push(if is_gram(first) {
+                Run::Grams(run.chars().collect())
+            } else {
+                Run::Word(run.to_owned())
+            });
+            rest = after;
+        }
+    }
+    runs
+}
+
+fn grams(run: &[char], found: &mut Vec<Feature>) {
+    for (size, kind) in [(1, Kind::Gram1), (2, Kind::Gram2), (3, Kind::Gram3)] {
+        found.extend(run.windows(size).map(|gram| Feature::new(kind, &gram.iter().collect::<String>())));
+    }
+}
+
+fn pieces(word: &str, found: &mut Vec<Feature>) {
+    if word.chars().all(|c| c.is_ascii_digit()) {
+        return; // a part of a number says nothing about the number
+    }
+    let bordered: Vec<char> = format!("<{word}>").chars().collect();
+    for size in [3, 4] {
+        found.extend(
+            bordered.windows(size).map(|piece| Feature::new(Kind::Piece, &piece.iter().collect::<String>())),
+        );
+    }
+}
+
+/// A rough English stem: enough that "returns", "returned" and "returning" meet.
+fn stem(word: &str) -> &str {
+    let ending = |ending: &str, left: usize| word.strip_suffix(ending).filter(|stem| stem.len() >= left);
+    if !word.bytes().all(|b| b.is_ascii_lowercase()) {
+        return word;
+    }
+    ending("ies", 3)
+        .or_else(|| ending("ing", 4))
+        .or_else(|| ending("ed", 4))
+        .or_else(|| ending("es", 4))
+        .or_else(|| if word.ends_with("ss") { None } else { ending("s", 3) })
+        .or_else(|| ending("y", 3))
+        .or_else(|| ending("e", 4))
+        .unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(text: &str, kind: Kind, part: &str) -> bool {
+        features(text).contains(&Feature::new(kind, part))
+    }
+
+    #[test]
+    fn han_text_gives_characters_and_their_neighbours() {
+        assert!(has("怎么退货？", Kind::Gram1, "退"));
+        assert!(has("怎么退货？", Kind::Gram2, "退货"));
+        assert!(has("怎么退货？", Kind::Gram3, "么退货"));
+        assert!(!has("退。货", Kind::Gram2, "退货"));
+    }
+
+    #[test]
+    fn words_lose_their_endings_and_scripts_do_not_mix() {
+        for form in ["return", "returns", "returned", "returning"] {
+            assert!(has(form, Kind::Word, "return"), "{form}");
+        }
+        assert!(has("买KX200咖啡机", Kind::Word, "kx200"));
+        assert!(has("gift card", Kind::Pair, "gift card"));
+        assert!(!has("7天", Kind::Piece, "<7>"));
+    }
+
+    #[test]
+    fn full_width_zero_width_and_case_do_not_matter() {
+        assert_eq!(features("ＫＸ２００　咖\u{200b}啡"), features("kx200 咖啡"));
+    }
+
+    #[test]
+    fn features_come_once_and_in_order() {
+        let all = features("退货退货 return return");
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(features("！？ \u{1f600}").is_empty());
+    }
+}
