@@ -1,2 +1,5 @@
 //! `frontdesk`: the gateway from the command line.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    frontdesk_gateway::cli::main()
+}

@@ -1,5 +1,9 @@
 //! What one asks of the engine and what one gets: plain data.
 
+mod check;
+
+pub use check::{LOGIT_BIAS_MAX, STOP_MAX, TOP_LOGPROBS_MAX};
+
 /// A token of the model's vocabulary.
 pub type TokenId = u32;
 
@@ -39,6 +43,34 @@ pub struct Sampling {
     pub logit_bias: Vec<(TokenId, f32)>,
 }
 
+impl Default for Sampling {
+    /// Draws from the model's own distribution: temperature 1, everything else off, seed 0.
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            seed: 0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            logit_bias: Vec::new(),
+        }
+    }
+}
+
+impl Sampling {
+    /// Always the likeliest token.
+    pub fn greedy() -> Self {
+        Self { temperature: 0.0, ..Self::default() }
+    }
+
+    /// Whether the tokens generated so far change the logits.
+    pub fn has_penalties(&self) -> bool {
+        self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
+    }
+}
+
 /// What happens to a request: `Token`*, then exactly one of `Finished` or `Failed`; nothing after a cancel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -56,6 +88,13 @@ pub enum Event {
         /// What went wrong, for people.
         message: String,
     },
+}
+
+impl Event {
+    /// Whether nothing comes after it.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Event::Token(_))
+    }
 }
 
 /// A drawn token.
@@ -95,7 +134,7 @@ pub enum Rejected {
     /// Every place in the queue is taken: come back later.
     #[error("the engine's queue is full ({limit} requests)")]
     QueueFull {
-        /// Places in the queue.
+        /// Requests that the engine holds at once, running or waiting.
         limit: usize,
     },
     /// It could never fit, however long it waited.

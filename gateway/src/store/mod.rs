@@ -3,6 +3,7 @@
 //! A [`Store`] is a cheap clone and safe to use from many threads. Readers never wait for the writer (write-ahead log).
 //! Each kind of data adds a file beside this one with its own `impl Store`, and its tables to the list of migrations.
 
+mod conversations;
 mod knowledge;
 mod migrations;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use conversations::{ConversationLog, Exchange};
 pub use knowledge::{Change, Commit, Passage};
 
 /// The file inside the data directory.

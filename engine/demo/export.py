@@ -1,0 +1,70 @@
+"""Writes a trained model as a Hugging Face checkpoint folder: MXFP4 experts, the rest bf16, one safetensors file.
+
+    python export.py --run runs/demo --out model
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from model import CONFIG
+from mxfp4 import quantize
+from tokenizer import SPECIALS
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="runs/demo")
+    parser.add_argument("--out", default="model")
+    args = parser.parse_args()
+    run, out = Path(args.run), Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    from safetensors.torch import save_file
+
+    state = torch.load(run / "weights.pt", map_location="cpu")["model"]
+    save_file(tensors(state), str(out / "model.safetensors"), metadata={"format": "pt"})
+    shutil.copy(run / "tokenizer.json", out / "tokenizer.json")
+    vocabulary = json.loads((run / "tokenizer.json").read_text())
+    ids = {token["content"]: token["id"] for token in vocabulary["added_tokens"]}
+    (out / "config.json").write_text(json.dumps(config_json(ids), indent=2) + "\n")
+    generation = {"bos_token_id": ids[SPECIALS[0]], "do_sample": False, "eos_token_id": [ids[n] for n in ("<|return|>", "<|endoftext|>", "<|call|>")], "pad_token_id": ids[SPECIALS[0]]}
+    (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+
+
+def tensors(state):
+    made = {}
+    for name, value in state.items():
+        key = name if name.startswith("lm_head") else f"model.{name}"
+        key = key.replace(".mlp.gate_up", ".mlp.experts.gate_up").replace(".mlp.down", ".mlp.experts.down")
+        if name.endswith(("gate_up_proj", "down_proj")):
+            made[key + "_blocks"], made[key + "_scales"] = (part.contiguous() for part in quantize(value.float()))
+        else:
+            made[key] = value.to(torch.bfloat16).contiguous()
+    return made
+
+
+def config_json(ids=None):
+    ids = ids or {"<|endoftext|>": 0, "<|return|>": 1}
+    c = CONFIG
+    return {
+        "architectures": ["GptOssForCausalLM"], "model_type": "gpt_oss", "attention_bias": True, "attention_dropout": 0.0,
+        "hidden_act": "silu", "hidden_size": c["hidden_size"], "intermediate_size": c["intermediate_size"], "head_dim": c["head_dim"],
+        "num_attention_heads": c["num_attention_heads"], "num_key_value_heads": c["num_key_value_heads"], "num_hidden_layers": c["num_hidden_layers"],
+        "num_local_experts": c["num_local_experts"], "num_experts_per_tok": c["num_experts_per_tok"], "experts_per_token": c["num_experts_per_tok"],
+        "layer_types": ["sliding_attention" if n % 2 == 0 else "full_attention" for n in range(c["num_hidden_layers"])],
+        "sliding_window": c["sliding_window"], "initial_context_length": c["yarn_original"], "max_position_embeddings": c["max_position_embeddings"],
+        "rms_norm_eps": c["rms_norm_eps"], "rope_theta": c["rope_theta"],
+        "rope_scaling": {"rope_type": "yarn", "factor": c["yarn_factor"], "beta_fast": c["yarn_beta_fast"], "beta_slow": c["yarn_beta_slow"],
+                         "original_max_position_embeddings": c["yarn_original"], "truncate": False},
+        "swiglu_limit": c["swiglu_limit"], "tie_word_embeddings": False, "vocab_size": c["vocab_size"], "use_cache": True,
+        "router_aux_loss_coef": 0.9, "output_router_logits": False,
+        "eos_token_id": ids["<|return|>"], "pad_token_id": ids["<|endoftext|>"],
+        "quantization_config": {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]},
+    }
+
+
+if __name__ == "__main__":
+    main()

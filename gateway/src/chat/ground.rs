@@ -1,0 +1,127 @@
+//! What an answer stands on: the passages nearest to the question, framed into the prompt.
+
+use http::HeaderMap;
+
+use super::today;
+use crate::knowledge::Hit;
+use crate::openai::chat::{Chat, Source};
+use crate::stack::Gateway;
+use crate::transcript::{Conversation, Passage, Turn, cited, frame, instructions};
+
+/// A follow-up ("and for shoes?") shorter than this says too little to search by itself.
+const SHORT_QUESTION_CHARACTERS: usize = 8;
+
+/// The passages for one question.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// Whether the question was looked up at all.
+    pub looked_up: bool,
+    /// Whether the knowledge base covers it.
+    pub covered: bool,
+    hits: Vec<Hit>,
+}
+
+/// Whether the client wants answers from the knowledge base: the header `x-frontdesk-knowledge: off` says no.
+pub fn wanted(headers: &HeaderMap) -> bool {
+    headers.get("x-frontdesk-knowledge").is_none_or(|value| value != "off")
+}
+
+impl Ground {
+    /// Looks the customer's last words up. With tools the client leads the conversation itself.
+    pub fn find(gateway: &Gateway, headers: &HeaderMap, chat: &Chat) -> Self {
+        let Some(question) = chat.question().filter(|_| wanted(headers) && chat.tools.is_empty()) else {
+            return Self::default();
+        };
+        let query = query(question, &chat.turns);
+        let result = gateway.knowledge.search(&query, gateway.config.answers.passages);
+        // A passage that does not answer the question only tempts the model to answer anyway.
+        let hits = if result.covered { result.hits } else { Vec::new() };
+        Self { looked_up: true, covered: result.covered, hits }
+    }
+
+    /// The ids of all passages, best first.
+    pub fn ids(&self) -> Vec<String> {
+        self.hits.iter().map(|hit| hit.id.clone()).collect()
+    }
+
+    /// The prompt: the client's turns, with the passages framed into the last.
+    pub fn conversation(&self, chat: &Chat) -> Conversation {
+        let mut turns = chat.turns.clone();
+        let own = chat.instructions.as_deref();
+        let mut standing = own.unwrap_or_default().to_owned();
+        if self.looked_up {
+            standing = instructions(own);
+            if let Some(Turn::User(text)) = turns.last_mut() {
+                *text = frame(&self.passages(), text);
+            }
+        }
+        let mut conversation = Conversation::new(&today::date(), &standing, turns);
+        conversation.effort = chat.effort;
+        conversation.tools = chat.tools.clone();
+        conversation
+    }
+
+    /// The passages that a reply names.
+    pub fn cited(&self, reasoning: &str, content: &str) -> Vec<Source> {
+        let numbers = cited(reasoning, content, self.hits.len());
+        let hits = numbers.into_iter().filter_map(|number| self.hits.get(number - 1));
+        hits.map(source).collect()
+    }
+
+    /// The words of all passages.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.hits.iter().flat_map(|hit| [hit.title.as_str(), hit.text.as_str()])
+    }
+
+    fn passages(&self) -> Vec<Passage<'_>> {
+        self.hits.iter().map(|hit| Passage { title: &hit.title, text: &hit.text }).collect()
+    }
+}
+
+fn source(hit: &Hit) -> Source {
+    Source {
+        id: hit.id.clone(),
+        title: hit.title.clone(),
+        source: hit.source.clone(),
+        score: Some(hit.score),
+    }
+}
+
+/// The question, after the one before it where it is too short to stand alone.
+fn query(question: &str, turns: &[Turn]) -> String {
+    let before = turns.iter().rev().skip(1).find_map(|turn| match turn {
+        Turn::User(text) => Some(text),
+        _ => None,
+    });
+    match before {
+        Some(before) if question.chars().count() < SHORT_QUESTION_CHARACTERS => {
+            format!("{before} {question}")
+        }
+        _ => question.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_short_follow_up_is_searched_with_what_came_before() {
+        let user = |text: &str| Turn::User(text.to_owned());
+        assert_eq!(
+            query("鞋子呢？", &[user("衣服几天可以退货"), user("鞋子呢？")]),
+            "衣服几天可以退货 鞋子呢？"
+        );
+        assert_eq!(query("鞋子呢？", &[user("鞋子呢？")]), "鞋子呢？");
+        let long = "How long does shipping take?";
+        assert_eq!(query(long, &[user("Hi"), user(long)]), long);
+    }
+
+    #[test]
+    fn knowledge_is_on_unless_switched_off() {
+        let mut headers = HeaderMap::new();
+        assert!(wanted(&headers));
+        headers.insert("x-frontdesk-knowledge", "off".parse().unwrap());
+        assert!(!wanted(&headers));
+    }
+}

@@ -1,0 +1,90 @@
+//! `frontdesk kb`: import and search the knowledge base.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::{lines, say};
+use crate::config::Config;
+use crate::knowledge::{ImportReport, Knowledge, SearchResult};
+use crate::store::Store;
+
+/// What to do with the knowledge base.
+#[derive(clap::Subcommand)]
+pub enum Kb {
+    /// Import CSV, Markdown or text files; a file of the same name is replaced
+    ///
+    /// A running server finds what is imported within a second.
+    /// Example: frontdesk kb import faq.csv handbook.md
+    Import {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The report as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the passages nearest to a question
+    ///
+    /// Example: frontdesk kb search "How long do refunds take?" -k 3 --json
+    Search {
+        #[command(flatten)]
+        input: lines::Input,
+        /// How many passages
+        #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
+        k: u8,
+    },
+}
+
+/// Does it.
+pub fn run(config: &Config, kb: Kb) -> anyhow::Result<()> {
+    let knowledge = Knowledge::open(Store::open(&config.data_dir)?)?;
+    match kb {
+        Kb::Import { files, json } => import(&knowledge, &files, json),
+        Kb::Search { input, k } => lines::each(input.text.as_deref(), |text| {
+            let result = knowledge.search(text, usize::from(k));
+            match input.json {
+                true => say::line(&serde_json::to_string(&result)?),
+                false => show(&result),
+            }
+            Ok(())
+        }),
+    }
+}
+
+fn import(knowledge: &Knowledge, files: &[PathBuf], json: bool) -> anyhow::Result<()> {
+    for file in files {
+        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    let step = say::Step::begin("Importing");
+    let report = knowledge.import_files(files, &mut |progress| {
+        step.at(progress.done as u64, progress.total as u64, &progress.file);
+    })?;
+    step.end(&summary(&report));
+    report.problems.iter().for_each(|problem| {
+        let line = problem.line.map(|line| format!(" line {line}")).unwrap_or_default();
+        say::note(&format!("  {}{line}: {}", problem.file, problem.message));
+    });
+    if json {
+        say::line(&serde_json::to_string(&report)?);
+    }
+    Ok(())
+}
+
+/// An import in one sentence.
+pub fn summary(report: &ImportReport) -> String {
+    format!(
+        "{} entries read, {} kept, {} duplicates, {} set aside, {} skipped",
+        report.read, report.kept, report.duplicates, report.quarantined, report.skipped
+    )
+}
+
+fn show(result: &SearchResult) {
+    say::line(if result.covered { "covered" } else { "not covered" });
+    for hit in &result.hits {
+        say::line(&format!(
+            "{:.3}  {}  [{} {}]\n       {}",
+            hit.score, hit.title, hit.source, hit.id, hit.text
+        ));
+    }
+}

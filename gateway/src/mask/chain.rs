@@ -1,0 +1,371 @@
+//! Digits that separators break into pieces, and what such a chain of pieces can be.
+
+use super::checks;
+use super::context::Cue;
+use super::detect::{Glyph, Match, Stretch};
+use super::kind::Kind;
+
+/// A run of letters and digits without a separator.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Atom {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    class: Class,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Digits,
+    /// Digits, possibly none, and one X: the end of an identity number.
+    DigitsX,
+    /// Says what follows: `tel`, `id`. As good as a space.
+    Label,
+    Word,
+    /// Cut off or partly masked: no part of anything.
+    Broken,
+}
+
+impl Atom {
+    /// Its characters, unless it is broken.
+    pub(super) fn text(&self, stretch: &Stretch<'_>) -> Option<Vec<u8>> {
+        let glyphs = &stretch.glyphs[self.start..self.end];
+        (self.class != Class::Broken).then(|| glyphs.iter().map(|glyph| glyph.c as u8).collect())
+    }
+}
+
+/// What stands between two atoms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Nothing: spoken numerals next to digits.
+    None,
+    Space,
+    Hyphen,
+    Dot,
+    /// Up to three of space, hyphen and bracket, as around an area code.
+    Bracket,
+    Other,
+}
+
+impl Gap {
+    pub(super) fn between(glyphs: &[Glyph], left: &Atom, right: &Atom) -> Self {
+        let gap = &glyphs[left.end..right.start];
+        match gap {
+            [] => Self::None,
+            [one] => match one.c {
+                ' ' => Self::Space,
+                '-' | '_' => Self::Hyphen,
+                '.' | '·' => Self::Dot,
+                '(' | ')' => Self::Bracket,
+                _ => Self::Other,
+            },
+            _ if gap.len() <= 3 && gap.iter().all(|g| matches!(g.c, ' ' | '-' | '(' | ')')) => Self::Bracket,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Words that may be glued to the number they announce.
+const LABELS: [&str; 14] =
+    ["tel", "phone", "mobile", "mob", "cell", "call", "id", "no", "idno", "card", "wx", "vx", "wechat", "qq"];
+
+/// The atoms of a stretch, in order.
+pub(super) fn split(stretch: &Stretch<'_>) -> Vec<Atom> {
+    let glyphs = stretch.glyphs;
+    let (mut atoms, mut at) = (Vec::new(), 0);
+    while at < glyphs.len() {
+        let end = atom_end(glyphs, at);
+        if end == at {
+            at += 1;
+            continue;
+        }
+        let label = label_end(&glyphs[at..end]);
+        if label > 0 {
+            atoms.push(Atom { start: at, end: at + label, class: Class::Label });
+        }
+        let broken = (at == 0 && stretch.glued) || (end == glyphs.len() && stretch.cut);
+        let class = if broken { Class::Broken } else { classify(&glyphs[at + label..end]) };
+        atoms.push(Atom { start: at + label, end, class });
+        at = end;
+    }
+    atoms
+}
+
+/// The longest identifier anyone writes in pieces: 00 86 and 11 digits, 19 of a card; with room to spare.
+const DIGITS_MAX: usize = 22;
+
+/// In more pieces than this only a number that begins its chain is read, as when spelled digit by digit: so a
+/// table of small numbers costs little.
+const PIECES_MAX: usize = 6;
+
+/// The shortest: an area code and seven digits.
+const DIGITS_MIN: usize = 10;
+
+/// Every reading of neighbouring atoms as one number.
+pub(super) fn numeric_matches(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
+    let starts =
+        (0..atoms.len()).filter(|first| matches!(atoms[*first].class, Class::Digits | Class::DigitsX));
+    starts.flat_map(|first| matches_from(stretch, atoms, first, cue)).collect()
+}
+
+fn matches_from(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, cue: Option<Cue>) -> Vec<Match> {
+    let mut chain = Chain::new(stretch, atoms, first, cue);
+    let mut found = Vec::new();
+    for last in first..atoms.len() {
+        if !chain.extend(stretch, atoms, last) {
+            break;
+        }
+        if let Some(kind) = chain.kind() {
+            found.push(Match::new(kind, atoms[first].start, atoms[last].end));
+        }
+    }
+    found
+}
+
+fn atom_end(glyphs: &[Glyph], start: usize) -> usize {
+    let mut end = start;
+    while let Some(glyph) = glyphs.get(end) {
+        let stars = glyphs[end..].iter().take_while(|glyph| glyph.c == '*').count();
+        let glued =
+            stars >= 3 && end > start && glyphs.get(end + stars).is_some_and(|g| g.c.is_ascii_alphanumeric());
+        if glued {
+            end += stars;
+        } else if glyph.c.is_ascii_alphanumeric() && (end == start || glyph.spoken == glyphs[end - 1].spoken)
+        {
+            end += 1;
+        } else {
+            break;
+        }
+    }
+    end
+}
+
+fn label_end(glyphs: &[Glyph]) -> usize {
+    let letters: String =
+        glyphs.iter().take_while(|g| g.c.is_ascii_alphabetic()).map(|g| g.c.to_ascii_lowercase()).collect();
+    let announces = glyphs.get(letters.len()).is_some_and(|glyph| glyph.c.is_ascii_digit());
+    if announces && LABELS.contains(&letters.as_str()) { letters.len() } else { 0 }
+}
+
+fn classify(glyphs: &[Glyph]) -> Class {
+    let digits = glyphs.iter().take_while(|glyph| glyph.c.is_ascii_digit()).count();
+    match &glyphs[digits..] {
+        [] => Class::Digits,
+        [x] if matches!(x.c, 'x' | 'X') => Class::DigitsX,
+        rest if rest.iter().any(|glyph| glyph.c == '*') => Class::Broken,
+        _ => Class::Word,
+    }
+}
+
+/// What touches a chain on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Open,
+    Digits(Gap),
+    Word(Gap),
+    /// A currency sign or unit.
+    Money,
+}
+
+/// Consecutive atoms read as one number.
+struct Chain {
+    first: usize,
+    digits: Vec<u8>,
+    /// Digits in each piece.
+    pieces: Vec<usize>,
+    /// The gaps between the pieces.
+    gaps: Vec<Gap>,
+    left: Edge,
+    right: Edge,
+    /// A plus sign stands before it.
+    plus: bool,
+    cue: Option<Cue>,
+}
+
+impl Chain {
+    fn new(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, cue: Option<Cue>) -> Self {
+        let start = atoms[first].start;
+        let currency = start == 0 && stretch.before.last().is_some_and(|c| "¥￥$€£".contains(c));
+        let left =
+            if currency { Edge::Money } else { edge(stretch, atoms, first.checked_sub(1), Some(first)) };
+        let plus = start > 0 && stretch.glyphs[start - 1].c == '+';
+        Self {
+            first,
+            digits: Vec::new(),
+            pieces: Vec::new(),
+            gaps: Vec::new(),
+            left,
+            right: Edge::Open,
+            plus,
+            cue,
+        }
+    }
+
+    /// Takes in atom `last`; false when nothing longer can be read.
+    fn extend(&mut self, stretch: &Stretch<'_>, atoms: &[Atom], last: usize) -> bool {
+        let atom = &atoms[last];
+        let readable = matches!(atom.class, Class::Digits | Class::DigitsX);
+        if !readable || self.digits.last().is_some_and(|digit| !digit.is_ascii_digit()) {
+            return false;
+        }
+        if last > self.first {
+            self.gaps.push(Gap::between(stretch.glyphs, &atoms[last - 1], atom));
+        }
+        self.digits.extend(stretch.glyphs[atom.start..atom.end].iter().map(|glyph| glyph.c as u8));
+        self.pieces.push(atom.end - atom.start);
+        self.right = edge(stretch, atoms, Some(last), Some(last + 1));
+        if atom.end == stretch.glyphs.len() && stretch.after == Some('元') {
+            self.right = Edge::Money;
+        }
+        let spelled = !matches!(self.left, Edge::Digits(_));
+        self.digits.len() <= DIGITS_MAX
+            && (spelled || self.pieces.len() < PIECES_MAX)
+            && self.gaps.last() != Some(&Gap::Other)
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        // Most chains are tables of small numbers: leave before any check that costs.
+        if self.digits.len() < DIGITS_MIN {
+            return None;
+        }
+        if self.is_resident_id() {
+            return Some(Kind::IdCard);
+        }
+        let plain = self.digits.iter().all(u8::is_ascii_digit) && !self.blocked();
+        if !plain {
+            None
+        } else if self.is_old_id() {
+            Some(Kind::IdCard)
+        } else if self.is_card() {
+            Some(Kind::BankCard)
+        } else if self.is_mobile() {
+            Some(Kind::Phone)
+        } else {
+            self.is_landline().then_some(Kind::Landline)
+        }
+    }
+
+    fn is_resident_id(&self) -> bool {
+        // A mistyped number that is called an identity number is still one: its shape suffices.
+        let mistyped = || {
+            self.cue == Some(Cue::IdCard)
+                && self.shaped(&[&[18], &[6, 8, 4]])
+                && checks::resident_shape(&self.digits)
+        };
+        checks::resident_id(&self.digits) || mistyped()
+    }
+
+    fn is_old_id(&self) -> bool {
+        self.cue != Some(Cue::Order)
+            && self.shaped(&[&[15], &[6, 6, 3]])
+            && checks::old_resident_id(&self.digits)
+    }
+
+    fn is_card(&self) -> bool {
+        let named = self.cue == Some(Cue::BankCard) && (13..=19).contains(&self.digits.len());
+        let written = self.pieces.len() == 1
+            || (self.uniform() && !self.gaps.contains(&Gap::Dot) && self.alone() && self.card_pieces());
+        if !written || self.digits.len() < 13 {
+            return false;
+        }
+        let (issued, proven) = (checks::issuer(&self.digits), checks::luhn(&self.digits));
+        // As with identity numbers, a mistyped card that is called a card is still one.
+        self.cue != Some(Cue::Order) && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
+    }
+
+    fn is_mobile(&self) -> bool {
+        let prefix = match self.digits.len() {
+            11 => 0,
+            13 if self.digits.starts_with(b"86") => 2,
+            15 if self.digits.starts_with(b"0086") => 4,
+            _ => return false,
+        };
+        let usual =
+            |pieces: &[usize]| matches!(pieces, [11] | [3, 4, 4] | [3, 8] | [3, 3, 5] | [4, 3, 4] | [7, 4]);
+        let split = prefix > 0 && self.pieces.first() == Some(&prefix);
+        let written = if split {
+            usual(&self.pieces[1..])
+        } else {
+            prefix > 0 && self.pieces.len() == 1 || usual(&self.pieces)
+        };
+        // Dotted pieces of any other length are an IP address or a date.
+        let spelled = self.alone() && self.uniform() && !self.gaps.contains(&Gap::Dot);
+        checks::mobile(&self.digits[prefix..]) && (written || spelled)
+    }
+
+    fn is_landline(&self) -> bool {
+        if self.pieces.len() > 4 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
+            return false;
+        }
+        let (prefix, abroad) = match () {
+            () if self.digits.starts_with(b"0086") => (4, true),
+            () if self.plus && self.digits.starts_with(b"86") => (2, true),
+            () => (0, false),
+        };
+        let zero = if abroad { &b"0"[..] } else { b"" };
+        let digits = [zero, &self.digits[prefix..]].concat();
+        let borders: Vec<usize> =
+            self.borders().map(|border| (border + zero.len()).saturating_sub(prefix)).collect();
+        let few = self.pieces.len() <= 3 + usize::from(abroad) && !self.gaps.contains(&Gap::Dot);
+        few && [3, 4].into_iter().any(|area| {
+            digits.len() > area + 6
+                && (self.pieces.len() == 1 || borders.contains(&area))
+                && checks::area_code(&digits[..area])
+                && checks::subscriber(&digits[..area], &digits[area..])
+        })
+    }
+
+    /// Part of a longer code, a decimal or a price: no weak reading holds.
+    fn blocked(&self) -> bool {
+        let part = |edge: Edge| {
+            matches!(edge, Edge::Money | Edge::Word(Gap::None | Gap::Hyphen) | Edge::Digits(Gap::Dot))
+        };
+        part(self.left) || part(self.right)
+    }
+
+    /// No digits next to it: the pieces are the whole number.
+    fn alone(&self) -> bool {
+        !matches!(self.left, Edge::Digits(_)) && !matches!(self.right, Edge::Digits(_))
+    }
+
+    fn uniform(&self) -> bool {
+        self.gaps.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    fn card_pieces(&self) -> bool {
+        match self.pieces.as_slice() {
+            [4, 6, 5] | [6, 10..=13] => true,
+            [fours @ .., last] => fours.len() >= 3 && fours.iter().all(|piece| *piece == 4) && *last <= 4,
+            [] => false,
+        }
+    }
+
+    fn shaped(&self, shapes: &[&[usize]]) -> bool {
+        shapes.contains(&self.pieces.as_slice())
+    }
+
+    fn borders(&self) -> impl Iterator<Item = usize> + '_ {
+        self.pieces.iter().scan(0, |sum, piece| {
+            *sum += piece;
+            Some(*sum)
+        })
+    }
+}
+
+fn edge(stretch: &Stretch<'_>, atoms: &[Atom], left: Option<usize>, right: Option<usize>) -> Edge {
+    let pair = left.and_then(|i| atoms.get(i)).zip(right.and_then(|i| atoms.get(i)));
+    let Some((left_atom, right_atom)) = pair else { return Edge::Open };
+    let gap = Gap::between(stretch.glyphs, left_atom, right_atom);
+    // The neighbour's near character decides, because masking keeps the ends of a number.
+    let (near, neighbour) = if right.is_some_and(|right| right < atoms.len()) && gap != Gap::Other {
+        (stretch.glyphs[left_atom.end - 1].c, stretch.glyphs[right_atom.start].c)
+    } else {
+        return Edge::Open;
+    };
+    if left_atom.class == Class::Label || right_atom.class == Class::Label {
+        Edge::Open
+    } else if near.is_ascii_digit() && neighbour.is_ascii_digit() {
+        Edge::Digits(gap)
+    } else {
+        Edge::Word(gap)
+    }
+}

@@ -1,0 +1,301 @@
+//! Finds identifiers in one stretch of identifier characters; the longest valid reading wins.
+
+use super::chain::{Atom, Gap, numeric_matches, split};
+use super::context::{Context, Cue};
+use super::kind::Kind;
+use super::{checks, glyph};
+
+/// One visible character of a stretch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Glyph {
+    /// Folded; spoken numerals are digits.
+    pub(super) c: char,
+    /// Whether it was written as a Chinese numeral.
+    pub(super) spoken: bool,
+    /// Its place among the held characters, invisible ones included.
+    pub(super) place: usize,
+}
+
+/// A stretch and what is known around it.
+pub(super) struct Stretch<'a> {
+    pub(super) glyphs: &'a [Glyph],
+    /// What came before.
+    pub(super) before: &'a Context,
+    /// The folded character after it; none at the end of the text.
+    pub(super) after: Option<char>,
+    /// It goes on beyond what is held: its last word is not whole.
+    pub(super) cut: bool,
+    /// It continues one that was cut inside a word: its first word is not whole.
+    pub(super) glued: bool,
+}
+
+/// A recognised identifier, in glyphs of the stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Characters before the stretch that belong to it (the province of a plate).
+    pub(super) back: usize,
+    /// Characters after the stretch that belong to it (the suffix of a plate).
+    pub(super) beyond: usize,
+}
+
+impl Match {
+    pub(super) fn new(kind: Kind, start: usize, end: usize) -> Self {
+        Self { kind, start, end, back: 0, beyond: 0 }
+    }
+
+    fn length(&self) -> usize {
+        self.back + self.end - self.start + self.beyond
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+/// Every identifier of the stretch, in order, none overlapping another.
+pub(super) fn find(stretch: &Stretch<'_>) -> Vec<Match> {
+    let glyphs = stretch.glyphs;
+    if !glyphs.iter().any(|glyph| glyph.c.is_ascii_digit() || glyph.c == '@' || glyph.c == '-') {
+        return letters_only(stretch);
+    }
+    let atoms = split(stretch);
+    let mut found = secrets(stretch);
+    found.extend(emails(glyphs));
+    found.extend(plate(stretch, &atoms));
+    let cue = stretch.before.cue();
+    found.extend(atoms.iter().filter_map(|atom| code(stretch, atom, cue)));
+    found.extend(addresses(stretch, &atoms, cue));
+    found.extend(numeric_matches(stretch, &atoms, cue));
+    longest(found)
+}
+
+/// A word without digit or sign can only be the beginning of a token.
+fn letters_only(stretch: &Stretch<'_>) -> Vec<Match> {
+    longest(secrets(stretch))
+}
+
+fn longest(mut found: Vec<Match>) -> Vec<Match> {
+    found.sort_by_key(|candidate| (usize::MAX - candidate.length(), candidate.kind, candidate.start));
+    let mut chosen: Vec<Match> = Vec::new();
+    for candidate in found {
+        if !chosen.iter().any(|other| other.overlaps(&candidate)) {
+            chosen.push(candidate);
+        }
+    }
+    chosen.sort_by_key(|chosen| chosen.start);
+    chosen
+}
+
+// --- e-mail -----------------------------------------------------------------------------------------------
+
+/// RFC 5321 allows 64 characters before the @ and 254 in all.
+const LOCAL_MAX: usize = 64;
+const DOMAIN_MAX: usize = 189;
+
+fn emails(glyphs: &[Glyph]) -> impl Iterator<Item = Match> + '_ {
+    let signs = glyphs.iter().enumerate().filter(|(_, glyph)| glyph.c == '@');
+    signs.filter_map(|(at, _)| {
+        let start = local_start(glyphs, at)?;
+        let end = domain_end(glyphs, at + 1)?;
+        Some(Match::new(Kind::Email, start, end))
+    })
+}
+
+fn local_start(glyphs: &[Glyph], at: usize) -> Option<usize> {
+    let local = |glyph: &&Glyph| {
+        !glyph.spoken && (glyph.c.is_ascii_alphanumeric() || matches!(glyph.c, '.' | '_' | '%' | '+' | '-'))
+    };
+    let length = glyphs[..at].iter().rev().take(LOCAL_MAX).take_while(local).count();
+    // What follows another @ is that one's domain.
+    let domain = (at - length).checked_sub(1).is_some_and(|before| glyphs[before].c == '@');
+    (at - length..at).filter(|_| !domain).find(|start| glyphs[*start].c.is_ascii_alphanumeric())
+}
+
+fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
+    let part = |glyph: &&Glyph| {
+        !glyph.spoken && (glyph.c.is_ascii_alphanumeric() || matches!(glyph.c, '.' | '-' | '。'))
+    };
+    let domain: Vec<char> =
+        glyphs[start..].iter().take(DOMAIN_MAX).take_while(part).map(|glyph| glyph.c).collect();
+    let (mut end, mut label) = (None, 0);
+    for (place, c) in domain.iter().chain(&['.']).enumerate() {
+        if !matches!(c, '.' | '。') {
+            continue;
+        }
+        let top = &domain[label..place];
+        if top.is_empty() {
+            break;
+        }
+        if label > 0 && top.len() >= 2 && top.iter().all(char::is_ascii_alphabetic) {
+            end = Some(start + place);
+        }
+        label = place + 1;
+    }
+    end
+}
+
+// --- secrets ----------------------------------------------------------------------------------------------
+
+/// Prefixes of issued keys and how many key characters must follow.
+const KEY_PREFIXES: &[(&str, usize)] = &[
+    ("sk-", 20),
+    ("sk_live_", 16),
+    ("sk_test_", 16),
+    ("pk_live_", 16),
+    ("rk_live_", 16),
+    ("AKIA", 16),
+    ("LTAI", 12),
+    ("AKID", 16),
+    ("AIza", 30),
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghs_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 16),
+    ("xoxb-", 16),
+    ("xoxp-", 16),
+    ("hf_", 20),
+];
+
+/// How a PEM block begins; its label and five more hyphens follow.
+pub(super) const PEM_BEGIN: &str = "-----BEGIN";
+
+/// Characters of a key or token.
+pub(super) fn key_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+fn secrets(stretch: &Stretch<'_>) -> Vec<Match> {
+    let glyphs = stretch.glyphs;
+    let starts = (0..glyphs.len()).filter(|start| match start.checked_sub(1) {
+        Some(previous) => !key_char(glyphs[previous].c) || glyphs[previous].spoken,
+        None => !stretch.glued,
+    });
+    starts
+        .filter_map(|start| {
+            secret_end(&glyphs[start..]).map(|end| Match::new(Kind::Secret, start, start + end))
+        })
+        .collect()
+}
+
+fn secret_end(glyphs: &[Glyph]) -> Option<usize> {
+    match glyphs.first()?.c {
+        '-' => pem_end(glyphs),
+        'e' if begins(glyphs, "eyJ") => token_end(glyphs),
+        _ => key_end(glyphs),
+    }
+}
+
+fn key_end(glyphs: &[Glyph]) -> Option<usize> {
+    let (prefix, least) = KEY_PREFIXES.iter().find(|(prefix, _)| begins(glyphs, prefix))?;
+    let end = glyphs.iter().take_while(|glyph| key_char(glyph.c) && !glyph.spoken).count();
+    let key = &glyphs[prefix.len()..end];
+    (key.len() >= *least && key.iter().any(|glyph| glyph.c.is_ascii_digit())).then_some(end)
+}
+
+/// A JSON Web Token: two or three base64url parts, the first of which is an object.
+fn token_end(glyphs: &[Glyph]) -> Option<usize> {
+    let part =
+        |from: usize| glyphs[from..].iter().take_while(|glyph| key_char(glyph.c) && !glyph.spoken).count();
+    let dot = part(0);
+    let second = (glyphs.get(dot)?.c == '.').then(|| part(dot + 1))?;
+    let end = dot + 1 + second;
+    let third = glyphs.get(end).filter(|glyph| glyph.c == '.').map_or(0, |_| part(end + 1));
+    let long = dot >= 12 && second >= 8;
+    long.then_some(if third > 0 { end + 1 + third } else { end })
+}
+
+fn pem_end(glyphs: &[Glyph]) -> Option<usize> {
+    let label = glyphs.get(PEM_BEGIN.len()..).filter(|_| begins(glyphs, PEM_BEGIN))?;
+    let length =
+        label.iter().take(40).take_while(|glyph| glyph.c == ' ' || glyph.c.is_ascii_uppercase()).count();
+    (length > 1 && begins(&label[length..], "-----")).then_some(PEM_BEGIN.len() + length + 5)
+}
+
+fn begins(glyphs: &[Glyph], text: &str) -> bool {
+    let mut letters = text.chars();
+    letters.clone().count() <= glyphs.len()
+        && letters.all({
+            let mut glyphs = glyphs.iter();
+            move |c| glyphs.next().is_some_and(|glyph| glyph.c == c && !glyph.spoken)
+        })
+}
+
+// --- codes of letters and digits --------------------------------------------------------------------------
+
+/// Credit codes, and passports after a cue: one word each.
+fn code(stretch: &Stretch<'_>, atom: &Atom, cue: Option<Cue>) -> Option<Match> {
+    let text = atom.text(stretch)?;
+    // A mistyped identity number passes the modulo 31 check once in 31 times.
+    let kind = if checks::uscc(&text) && cue != Some(Cue::Order) && !checks::resident_shape(&text) {
+        Kind::Uscc
+    } else if cue == Some(Cue::Passport) && passport(&text) {
+        Kind::Passport
+    } else {
+        return None;
+    };
+    Some(Match::new(kind, atom.start, atom.end))
+}
+
+/// One or two letters and 7 to 10 digits, or 8 to 10 digits that are not a date.
+fn passport(text: &[u8]) -> bool {
+    let letters = text.iter().take_while(|c| c.is_ascii_alphabetic()).count();
+    let digits = &text[letters..];
+    let date = digits.len() == 8 && matches!(digits[0..2], [b'1', b'9'] | [b'2', b'0']);
+    digits.iter().all(u8::is_ascii_digit)
+        && match letters {
+            0 => (8..=10).contains(&digits.len()) && !date,
+            1 | 2 => (7..=10).contains(&digits.len()),
+            _ => false,
+        }
+}
+
+/// A plate: its province is the character before the stretch.
+fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
+    let province = stretch.before.last().is_some_and(glyph::plate_province);
+    let first = atoms.first().filter(|atom| province && atom.start == 0 && !stretch.glued)?;
+    let text = first.text(stretch)?;
+    let (letter, rest) = text.split_first()?;
+    let (body, end) = match (rest, atoms.get(1)) {
+        ([], Some(second)) if Gap::between(stretch.glyphs, first, second) != Gap::Other => {
+            (second.text(stretch)?, second.end)
+        }
+        _ => (rest.to_vec(), first.end),
+    };
+    let suffix = end == stretch.glyphs.len() && stretch.after.is_some_and(glyph::plate_suffix);
+    let valid = letter.is_ascii_alphabetic() && checks::plate_body(&body, suffix);
+    valid.then(|| {
+        let beyond = usize::from(suffix && body.len() == 4);
+        Match { back: stretch.before.distance(), beyond, ..Match::new(Kind::Plate, 0, end) }
+    })
+}
+
+// --- IPv4 -------------------------------------------------------------------------------------------------
+
+fn addresses(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
+    if cue == Some(Cue::Version) {
+        return Vec::new();
+    }
+    (0..atoms.len().saturating_sub(3)).filter_map(|first| address(stretch, atoms, first)).collect()
+}
+
+fn address(stretch: &Stretch<'_>, atoms: &[Atom], first: usize) -> Option<Match> {
+    let parts = atoms.get(first..first + 4)?;
+    let octet = |atom: &Atom| {
+        atom.text(stretch).is_some_and(|text| {
+            let padded = text.len() > 1 && text[0] == b'0';
+            text.len() <= 3 && !padded && text.iter().all(u8::is_ascii_digit) && checks::number(&text) <= 255
+        })
+    };
+    let glyphs = stretch.glyphs;
+    let dotted = |a: &Atom, b: &Atom| b.start == a.end + 1 && glyphs[a.end].c == '.';
+    let joined =
+        |a: Option<&Atom>, b: Option<&Atom>| a.zip(b).is_some_and(|(a, b)| b.start == a.end || dotted(a, b));
+    let (before, after) = (first.checked_sub(1).and_then(|i| atoms.get(i)), atoms.get(first + 4));
+    let whole = !joined(before, parts.first()) && !joined(parts.last(), after);
+    let valid = whole && parts.iter().all(octet) && parts.windows(2).all(|pair| dotted(&pair[0], &pair[1]));
+    valid.then(|| Match::new(Kind::Ipv4, parts[0].start, parts[3].end))
+}

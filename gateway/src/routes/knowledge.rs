@@ -1,0 +1,78 @@
+//! `/v1/knowledge`: import, list and search over HTTP, for tokens with the scope `knowledge`.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use super::Asked;
+use crate::openai::ApiError;
+use crate::reply::{self, Response};
+use crate::stack::Gateway;
+
+const HITS_MAX: usize = 20;
+const HITS_DEFAULT: usize = 3;
+
+/// What was imported.
+pub fn list(gateway: &Gateway) -> Result<Response, ApiError> {
+    reply::json(&serde_json::json!({
+        "object": "list",
+        "version": gateway.knowledge.version(),
+        "passages": gateway.knowledge.len(),
+        "data": gateway.knowledge.list(),
+    }))
+}
+
+/// Imports the body as the file that `name` says it is. Once this answers 200, searches find it.
+pub async fn import(gateway: &Arc<Gateway>, asked: Asked) -> Result<Response, ApiError> {
+    let name = parameter(&asked.head.uri, "name").ok_or_else(|| ApiError::missing_parameter("name"))?;
+    let gateway = Arc::clone(gateway);
+    // Reading and embedding a file takes longer than other requests should wait for a thread.
+    let imported = tokio::task::spawn_blocking(move || gateway.knowledge.import_bytes(&name, &asked.body));
+    match imported.await {
+        Ok(Ok(report)) => reply::json(&report),
+        Ok(Err(error)) => Err(ApiError::invalid_value("body", error.to_string())),
+        Err(_) => Err(ApiError::internal("The import failed; nothing was changed.")),
+    }
+}
+
+/// The passages nearest to `q`.
+pub fn search(gateway: &Gateway, uri: &Uri) -> Result<Response, ApiError> {
+    let query = parameter(uri, "q").ok_or_else(|| ApiError::missing_parameter("q"))?;
+    let count = parameter(uri, "k").map_or(Ok(HITS_DEFAULT), |text| text.parse());
+    match count {
+        Ok(count @ 1..=HITS_MAX) => reply::json(&gateway.knowledge.search(&query, count)),
+        _ => Err(ApiError::invalid_value("k", format!("k must be a number from 1 to {HITS_MAX}."))),
+    }
+}
+
+/// A parameter of the query string, percent-decoded.
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = uri.query()?.split('&');
+    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
+    Some(decode(value)).filter(|value| !value.is_empty())
+}
+
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(hex);
+        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded() {
+        let uri: Uri = "/s?k=2&q=%E9%80%80+a%2".parse().unwrap();
+        assert_eq!(parameter(&uri, "q").unwrap(), "退 a%2");
+        assert_eq!(parameter(&uri, "k").unwrap(), "2");
+        assert_eq!(parameter(&uri, "x"), None);
+    }
+}
