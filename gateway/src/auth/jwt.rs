@@ -93,9 +93,11 @@ fn check_header(header: &Header) -> Result<(), String> {
     Ok(())
 }
 
-/// The one algorithm that a public key is for; `None`: not a public key in PEM.
+/// The one algorithm that a public key is for; `None`: not a public key in PEM. A private key would verify as well,
+/// but has no business on a server that only verifies.
 pub fn algorithm_of(pem: &str) -> Option<Algorithm> {
-    decoding_key(pem).ok().map(|(algorithm, _)| algorithm)
+    let public = Some(pem).filter(|pem| !pem.contains("PRIVATE KEY"))?;
+    decoding_key(public).ok().map(|(algorithm, _)| algorithm)
 }
 
 fn decoding_key(pem: &str) -> Result<(Algorithm, DecodingKey), BadKey> {

@@ -135,7 +135,12 @@ impl Choice {
             let text: String = pieces.iter().filter_map(content_of).collect();
             self.logprobs.iter_mut().for_each(|beside| beside.push(&text, entry.clone()));
         }
-        pieces.into_iter().for_each(|piece| self.say(piece));
+        for piece in pieces {
+            // After a stop string nothing is said, also when the same token brought more.
+            if self.events.is_some() {
+                self.say(piece);
+            }
+        }
     }
 
     /// A raw piece goes through its field's mask. Content first passes the stop strings.

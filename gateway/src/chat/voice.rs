@@ -6,29 +6,47 @@ use crate::mask::{Masker, Public, StreamMasker};
 
 /// Masks one field; remembers what came in, to tell how much was masked.
 pub struct Voice {
-    masker: Option<StreamMasker>,
+    masker: StreamMasker,
+    /// To begin anew with: a model may come back to a field that it had ended.
+    unused: StreamMasker,
     raw: String,
 }
 
 impl Voice {
     /// An empty field; what is `public` may be said in it.
     pub fn new(masker: &Masker, public: &Arc<Public>) -> Self {
-        Self { masker: Some(masker.stream_showing(Arc::clone(public))), raw: String::new() }
+        let unused = masker.stream_showing(Arc::clone(public));
+        Self { masker: unused.clone(), unused, raw: String::new() }
     }
 
     /// Takes raw text; returns what may be said by now.
     pub fn push(&mut self, text: &str) -> String {
         self.raw.push_str(text);
-        self.masker.as_mut().map(|masker| masker.push(text)).unwrap_or_default().into_string()
+        self.masker.push(text).into_string()
     }
 
-    /// The field is over: the rest of it. What comes later is said of another field.
+    /// Another field follows: the rest of this one.
     pub fn finish(&mut self) -> String {
-        self.masker.take().map(StreamMasker::finish).unwrap_or_default().into_string()
+        std::mem::replace(&mut self.masker, self.unused.clone()).finish().into_string()
     }
 
     /// Everything that came in.
     pub fn raw(&self) -> &str {
         &self.raw
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_taken_up_again_is_still_masked() {
+        let mut voice = Voice::new(&Masker::default(), &Arc::default());
+        assert_eq!(voice.push("电话138"), "电话");
+        assert_eq!(voice.finish(), "138");
+        assert_eq!(voice.push("13812345678"), "");
+        assert_eq!(voice.finish(), "138****5678");
+        assert_eq!(voice.raw(), "电话13813812345678");
     }
 }
