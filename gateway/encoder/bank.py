@@ -50,7 +50,7 @@ def read_lines(name, folder=BANK):
     if not path.exists():
         return []
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [re.sub(r"^[qeab] ", "", line) for line in lines if line and line[0] not in "@#"]
+    return [re.sub(r"^[a-z] ", "", line) for line in lines if line and line[0] not in "@#"]
 
 
 def read_concepts(path=HERE / "concepts.txt"):

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bank import BANK
-from calibrate import Cases, fit
-from trials import FOLDS, bases, fold_encoders, measured
+from calibrate import cases_of, fit
+from trials import FOLDS, fold_encoders
 
 
 def judge(cases):
@@ -20,9 +20,9 @@ def judge(cases):
     first, three, covered = (np.zeros(len(cases.questions), bool) for _ in range(3))
     for fold in range(FOLDS):
         test = cases.folds == fold
-        ranking, coefficients, bias = fit(cases, ~test)
+        ranking, coverage = fit(cases, ~test)
         orders = cases.ranked(ranking)
-        logits = cases.coverage(ranking) @ coefficients + bias
+        logits = coverage.logits(cases.coverage(ranking))
         for i in np.flatnonzero(test):
             hits = np.isin(cases.places[i][orders[i][0][:3]], cases.questions[i].answers)
             first[i], three[i], covered[i] = hits[:1].any(), hits.any(), logits[i] >= 0
@@ -49,10 +49,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, default=BANK)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=220)
     arguments = parser.parse_args()
     encoders = fold_encoders(arguments.bank, arguments.work, arguments.steps)
-    cases = Cases(measured(bases(arguments.bank, 24, seed=1), encoders))
+    cases = cases_of(arguments.bank, encoders)
     report(cases, *judge(cases))
 
 

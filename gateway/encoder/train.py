@@ -151,7 +151,7 @@ def contrast(left, right, temperature):
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
-def train(topics, concepts, steps, seed=1, size=224, quiet=False):
+def train(topics, concepts, steps, seed=1, size=320, quiet=False):
     """Returns the vocabulary and the learned table."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(seed)
@@ -198,7 +198,7 @@ def main():
     parser.add_argument("--bank", type=Path, default=BANK)
     parser.add_argument("--out", type=Path, default=HERE / "encoder.safetensors")
     parser.add_argument("--fold", type=int, help="leave out the topics of this fold")
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=260)
     arguments = parser.parse_args()
     topics = [topic for topic in read_topics(arguments.bank) if fold_of(topic.key) != arguments.fold]
     vocabulary, table = train(topics, read_concepts(), arguments.steps)

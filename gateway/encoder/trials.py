@@ -63,9 +63,9 @@ def bases(bank, count, seed):
     made = []
     for fold in range(FOLDS):
         held_out = [topic for topic in topics if fold_of(topic.key) == fold]
-        for number in range(count):
+        for _ in range(count):
             size = rng.randint(len(held_out) // 3, len(held_out) * 3 // 4)
-            part = {kind: texts[(fold + number) % 2::2] for kind, texts in extra.items()}
+            part = {kind: texts[fold::FOLDS] for kind, texts in extra.items()}
             made.append((fold, *base(held_out, fold, size, rng, part)))
     return made
 

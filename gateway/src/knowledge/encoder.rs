@@ -61,6 +61,8 @@ pub struct Encoder {
     /// Learned vectors, `MEANING` numbers a row, to be multiplied by the row's scale.
     table: Vec<i8>,
     scales: Vec<f32>,
+    /// Length of each row before scaling.
+    lengths: Vec<f32>,
     weights: Vec<f32>,
     unseen: [f32; KINDS],
     /// Share of the meaning half in a text whose features are all known.
@@ -68,6 +70,13 @@ pub struct Encoder {
     /// Length of the summed meaning at which it counts half.
     half: f32,
     fingerprint: String,
+}
+
+/// One learned vector.
+struct Row<'a> {
+    values: &'a [i8],
+    scale: f32,
+    length: f32,
 }
 
 /// The keys are hashes already.
@@ -116,16 +125,19 @@ impl Encoder {
         let settings = floats(tensor(&tensors, "settings", Dtype::F32, &[KINDS + 2])?);
         let mut unseen = [0.0; KINDS];
         unseen.iter_mut().zip(&settings).for_each(|(to, from)| *to = *from);
+        let table: Vec<i8> =
+            tensor(&tensors, "table", Dtype::I8, &[count, MEANING])?.iter().map(|byte| *byte as i8).collect();
+        let length = |row: &[i8]| {
+            row.iter().map(|value| f32::from(*value) * f32::from(*value)).sum::<f32>().sqrt().max(1.0)
+        };
         Ok(Self {
             rows: hashes
                 .chunks_exact(8)
                 .enumerate()
                 .map(|(row, hash)| (u64::from_le_bytes(array(hash)), row))
                 .collect(),
-            table: tensor(&tensors, "table", Dtype::I8, &[count, MEANING])?
-                .iter()
-                .map(|byte| *byte as i8)
-                .collect(),
+            lengths: table.chunks_exact(MEANING).map(length).collect(),
+            table,
             scales: floats(tensor(&tensors, "scales", Dtype::F32, &[count])?),
             weights: floats(tensor(&tensors, "weights", Dtype::F32, &[count])?),
             unseen,
@@ -169,9 +181,15 @@ impl Encoder {
         row.or_else(|| self.unseen.get(feature.kind as usize)).copied().unwrap_or(1.0)
     }
 
-    /// Whether training has seen the feature.
-    pub fn knows(&self, feature: Feature) -> bool {
-        self.rows.contains_key(&feature.hash)
+    /// How alike two features are in meaning, from 0 to 1; features never seen in training are only like themselves.
+    pub fn likeness(&self, one: Feature, other: Feature) -> f32 {
+        if one == other {
+            return 1.0;
+        }
+        let (Some(one), Some(other)) = (self.row(one), self.row(other)) else { return 0.0 };
+        let product: i32 =
+            one.values.iter().zip(other.values).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        (product as f32 / (one.length * other.length)).max(0.0)
     }
 
     /// SHA-256 of the weights: vectors of different encoders must never meet in one index.
@@ -179,15 +197,16 @@ impl Encoder {
         &self.fingerprint
     }
 
+    fn row(&self, feature: Feature) -> Option<Row<'_>> {
+        let row = *self.rows.get(&feature.hash)?;
+        let values = self.table.get(row * MEANING..(row + 1) * MEANING)?;
+        Some(Row { values, scale: *self.scales.get(row)?, length: *self.lengths.get(row)? })
+    }
+
     fn add_meaning(&self, feature: Feature, weight: f32, sum: &mut [f32]) {
-        let Some(&row) = self.rows.get(&feature.hash) else { return };
-        let (Some(values), Some(scale)) =
-            (self.table.get(row * MEANING..(row + 1) * MEANING), self.scales.get(row))
-        else {
-            return;
-        };
-        let factor = weight * scale;
-        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += factor * f32::from(*value));
+        let Some(row) = self.row(feature) else { return };
+        let factor = weight * row.scale;
+        sum.iter_mut().zip(row.values).for_each(|(sum, value)| *sum += factor * f32::from(*value));
     }
 }
 

@@ -14,7 +14,7 @@ use super::index::{Candidate, Indexed, Snapshot};
 /// Candidates taken by meaning and by keywords each.
 const CANDIDATES: usize = 24;
 /// Signals of one candidate.
-pub const SIGNALS: usize = 9;
+pub const SIGNALS: usize = 13;
 /// Signals of the best candidate and its lead, for coverage.
 pub const COVERAGE_SIGNALS: usize = SIGNALS + 6;
 
@@ -24,8 +24,20 @@ static COEFFICIENTS: &str = include_str!("../../encoder/ranking.json");
 #[derive(Debug, Deserialize)]
 struct Coefficients {
     ranking: [f32; SIGNALS],
-    coverage: [f32; COVERAGE_SIGNALS],
+    coverage: Vec<Unit>,
     coverage_bias: f32,
+    chatter: Vec<f32>,
+    chatter_bias: f32,
+}
+
+/// One unit of the small network that judges coverage: signals count together, not each alone. Few shared words mean little where the
+/// entry is in another language.
+#[derive(Debug, Deserialize)]
+struct Unit {
+    weights: [f32; COVERAGE_SIGNALS],
+    bias: f32,
+    /// What the unit's output adds to the judgement.
+    out: f32,
 }
 
 #[allow(clippy::expect_used, reason = "the text is fixed at build time and a test reads it")]
@@ -112,7 +124,9 @@ pub fn coverage(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -> f32 {
     if ranked.is_empty() || query.keywords.is_empty() {
         return 0.0;
     }
-    let logit = dot(&coverage_signals(snapshot, query, ranked), &FITTED.coverage) + FITTED.coverage_bias;
+    let signals = coverage_signals(snapshot, query, ranked);
+    let output = |unit: &Unit| unit.out * (dot(&signals, &unit.weights) + unit.bias).tanh();
+    let logit = FITTED.coverage.iter().map(output).sum::<f32>() + FITTED.coverage_bias;
     1.0 / (1.0 + (-logit).exp())
 }
 
@@ -122,6 +136,9 @@ fn signals(query: &Query, candidate: &Candidate, best_keywords: f32, encoder: &E
     let in_body = |keyword: Feature| entry.body_keywords.binary_search(&keyword).is_ok();
     let (meaning, wording) = halves(&query.vector, &entry.heading);
     let (meaning_body, wording_body) = halves(&query.vector, &entry.body);
+    let soft_heading = soft_share(&query.keywords, &entry.heading_keywords, encoder);
+    let soft_reverse = soft_share(&entry.heading_keywords, &query.keywords, encoder);
+    let soft_body = soft_share(&query.keywords, &entry.body_keywords, encoder);
     [
         meaning,
         wording,
@@ -132,7 +149,30 @@ fn signals(query: &Query, candidate: &Candidate, best_keywords: f32, encoder: &E
         share_of(&entry.heading_keywords, &query.keywords, encoder),
         candidate.keywords / best_keywords.max(f32::MIN_POSITIVE),
         f32::from(u8::from(entry.passage.question.is_some())),
+        soft_heading,
+        soft_reverse,
+        soft_body,
+        1.0 - (query.han - han_share(&entry.body_keywords)).abs(),
     ]
+}
+
+/// Share of the keywords that are Han text (or another script without spaces).
+fn han_share(keywords: &[Feature]) -> f32 {
+    let han = keywords.iter().filter(|keyword| keyword.kind != Kind::Word).count();
+    han as f32 / keywords.len().max(1) as f32
+}
+
+/// How well each of `keywords` is met by its likest among `others`, weighted; unlike a sum over the whole text, this notices the one
+/// word that nothing answers to.
+fn soft_share(keywords: &[Feature], others: &[Feature], encoder: &Encoder) -> f32 {
+    let (mut all, mut met) = (f32::MIN_POSITIVE, 0.0);
+    for keyword in keywords.iter().filter(|keyword| keyword.kind != Kind::Gram1) {
+        let weight = encoder.weight(*keyword);
+        let others = others.iter().filter(|other| other.kind != Kind::Gram1);
+        all += weight;
+        met += weight * others.map(|other| encoder.likeness(*keyword, *other)).fold(0.0, f32::max);
+    }
+    met / all
 }
 
 /// What [`coverage`] weighs; `ranked` must not be empty.
@@ -147,10 +187,15 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
         query.share(|keyword| snapshot.holds(keyword)),
         (query.keywords.len() as f32).ln(),
         query.han,
-        (snapshot.live().len() as f32).ln(),
+        chatter(&query.vector),
     ];
     all.iter_mut().skip(SIGNALS).zip(rest).for_each(|(to, from)| *to = from);
     all
+}
+
+/// How much a query sounds like small talk or the world at large rather than a customer's question: a logit, within ±6.
+fn chatter(query: &Vector) -> f32 {
+    (dot(query, &FITTED.chatter) + FITTED.chatter_bias).clamp(-6.0, 6.0)
 }
 
 /// The dot products of the meaning halves and of the wording halves.
@@ -177,6 +222,20 @@ mod tests {
 
     #[test]
     fn the_shipped_coefficients_are_whole() {
-        assert!(FITTED.ranking.iter().chain(&FITTED.coverage).all(|coefficient| coefficient.is_finite()));
+        let coverage =
+            FITTED.coverage.iter().flat_map(|unit| unit.weights.iter().chain([&unit.bias, &unit.out]));
+        assert!(FITTED.ranking.iter().chain(coverage).all(|coefficient| coefficient.is_finite()));
+        assert!(!FITTED.coverage.is_empty() && FITTED.chatter.len() == DIMENSIONS);
+    }
+
+    #[test]
+    fn each_keyword_must_be_met_for_a_full_share() {
+        let keywords = |text: &str| Query::new(text, Encoder::embedded()).keywords;
+        let share =
+            |one: &str, other: &str| soft_share(&keywords(one), &keywords(other), Encoder::embedded());
+        assert!((share("coffee grinder", "a coffee grinder") - 1.0).abs() < 1e-5);
+        assert!(share("coffee grinder zyglophant", "a coffee grinder") < 0.9);
+        assert_eq!(share("zyglophant", "coffee"), 0.0);
+        assert_eq!(share("", "coffee"), 0.0);
     }
 }

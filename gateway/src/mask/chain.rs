@@ -93,6 +93,13 @@ pub(super) fn split(stretch: &Stretch<'_>) -> Vec<Atom> {
 /// The longest identifier anyone writes in pieces: 00 86 and 11 digits, 19 of a card; with room to spare.
 const DIGITS_MAX: usize = 22;
 
+/// In more pieces than this only a number that begins its chain is read, as when spelled digit by digit: so a
+/// table of small numbers costs little.
+const PIECES_MAX: usize = 6;
+
+/// The shortest: an area code and seven digits.
+const DIGITS_MIN: usize = 10;
+
 /// Every reading of neighbouring atoms as one number.
 pub(super) fn numeric_matches(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
     let starts =
@@ -209,10 +216,17 @@ impl Chain {
         if atom.end == stretch.glyphs.len() && stretch.after == Some('元') {
             self.right = Edge::Money;
         }
-        self.digits.len() <= DIGITS_MAX && !self.gaps.contains(&Gap::Other)
+        let spelled = !matches!(self.left, Edge::Digits(_));
+        self.digits.len() <= DIGITS_MAX
+            && (spelled || self.pieces.len() < PIECES_MAX)
+            && self.gaps.last() != Some(&Gap::Other)
     }
 
     fn kind(&self) -> Option<Kind> {
+        // Most chains are tables of small numbers: leave before any check that costs.
+        if self.digits.len() < DIGITS_MIN {
+            return None;
+        }
         if self.is_resident_id() {
             return Some(Kind::IdCard);
         }
@@ -250,11 +264,12 @@ impl Chain {
         let named = self.cue == Some(Cue::BankCard) && (13..=19).contains(&self.digits.len());
         let written = self.pieces.len() == 1
             || (self.uniform() && !self.gaps.contains(&Gap::Dot) && self.alone() && self.card_pieces());
+        if !written || self.digits.len() < 13 {
+            return false;
+        }
         let (issued, proven) = (checks::issuer(&self.digits), checks::luhn(&self.digits));
         // As with identity numbers, a mistyped card that is called a card is still one.
-        self.cue != Some(Cue::Order)
-            && written
-            && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
+        self.cue != Some(Cue::Order) && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
     }
 
     fn is_mobile(&self) -> bool {
@@ -278,6 +293,9 @@ impl Chain {
     }
 
     fn is_landline(&self) -> bool {
+        if self.pieces.len() > 4 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
+            return false;
+        }
         let (prefix, abroad) = match () {
             () if self.digits.starts_with(b"0086") => (4, true),
             () if self.plus && self.digits.starts_with(b"86") => (2, true),

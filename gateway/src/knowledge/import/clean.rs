@@ -48,7 +48,7 @@ pub(super) fn iso_date(text: &str) -> Option<String> {
             (year, month, day)
         }
         [year @ 1990..=2100, month] => (year, month, 1),
-        [compact @ 1990_01_01..=2100_12_31] => (compact / 10_000, compact / 100 % 100, compact % 100),
+        [compact @ 19_900_101..=21_001_231] => (compact / 10_000, compact / 100 % 100, compact % 100),
         _ => return None,
     };
     let valid = (1..=12).contains(&month) && (1..=31).contains(&day);
@@ -143,14 +143,15 @@ fn numeric(name: &str) -> Option<String> {
     char::from_u32(code).map(|c| narrow(c).to_string())
 }
 
-/// Single spaces, and none beside a Chinese character or mark, where they only come from line breaks and layout.
+/// Single spaces, and none between two Chinese characters or marks, where they only come from line breaks and layout.
 fn collapse(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         let wide = |c: Option<char>| {
             c.is_some_and(|c| is_gram(c) || matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}'))
         };
-        if !kept.is_empty() && !(wide(kept.chars().next_back()) && wide(word.chars().next())) {
+        let joined = kept.is_empty() || (wide(kept.chars().next_back()) && wide(word.chars().next()));
+        if !joined {
             kept.push(' ');
         }
         kept.push_str(word);

@@ -81,7 +81,7 @@ fn the_graph_finds_what_the_scan_finds() {
 fn the_graph_never_returns_what_is_gone_and_falls_back_to_the_scan() {
     let entries = entries(300);
     let graph = Vectors::graph(&entries);
-    let alive = |at: usize| at % 100 == 0;
+    let alive = |at: usize| at.is_multiple_of(100);
     let query = Encoder::embedded().encode(&sentence(5));
     assert_eq!(graph.nearest(&entries, &query, 4, &alive), scan(&entries, &query, 4, &alive));
 }
