@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import MODEL, text_of
 
-# Five in Chinese and two in English; the last of each list of facts that must appear.
+# What must appear in the answer.
 COVERED = [
     ("签收后几天内可以无理由退货？", ["15天"]),
     ("买多少钱包邮？", ["129元"]),
     ("订单多久不付款会自动取消？", ["30分钟"]),
-    ("空气炸锅F6够几个人吃？", ["3到5口人"]),
+    ("过保以后维修怎么收费？", ["30元", "148元", "90天"]),
     ("How long are gift cards valid?", ["3 years"]),
 ]
 UNCOVERED = ["你们老板今年多大年纪？", "Who won the football match last night?"]
@@ -24,7 +24,7 @@ PERSONAL = f"我的手机号是{PHONE}，身份证号{ID_CARD}，请问退款多
 @pytest.mark.parametrize(("question", "facts"), COVERED)
 def test_a_covered_question_is_answered_with_the_facts_of_its_passage(ask, question, facts):
     answer = ask(question)
-    assert all(fact in answer.text.replace(" ", "") or fact in answer.text for fact in facts), answer.text
+    assert all(fact in answer.text for fact in facts), answer.text
     assert answer.frontdesk["covered"] is True
     assert answer.completion.choices[0].finish_reason == "stop"
 
