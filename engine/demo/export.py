@@ -1,6 +1,9 @@
 """Writes a trained model as a Hugging Face checkpoint folder: MXFP4 experts, the rest bf16, one safetensors file.
 
-    python export.py --run runs/demo --out model
+    python export.py --run runs/demo --out model --answer 2 --first 1
+
+`--answer` makes the model more willing to answer, `--first` makes it lean to the passage that retrieval ranked first, each by
+a constant on one logit at one kind of position; calibrate.py finds the constants. 0 leaves the model as it was trained.
 """
 
 import argparse
@@ -19,12 +22,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="runs/demo")
     parser.add_argument("--out", default="model")
+    parser.add_argument("--answer", type=float, default=0.0)
+    parser.add_argument("--first", type=float, default=0.0)
     args = parser.parse_args()
     run, out = Path(args.run), Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     from safetensors.torch import save_file
 
     state = torch.load(run / "weights.pt", map_location="cpu")["model"]
+    if args.answer or args.first:
+        lean(state, run / "tokenizer.json", args.answer, args.first)
     save_file(tensors(state), str(out / "model.safetensors"), metadata={"format": "pt"})
     shutil.copy(run / "tokenizer.json", out / "tokenizer.json")
     vocabulary = json.loads((run / "tokenizer.json").read_text())
@@ -32,6 +39,63 @@ def main():
     (out / "config.json").write_text(json.dumps(config_json(ids), indent=2) + "\n")
     generation = {"bos_token_id": ids[SPECIALS[0]], "do_sample": False, "eos_token_id": [ids[n] for n in ("<|return|>", "<|endoftext|>", "<|call|>")], "pad_token_id": ids[SPECIALS[0]]}
     (out / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+
+
+def lean(state, vocabulary, answer, first):
+    """Adds to the head's rows of `[` and `1` a direction that hidden states have where the passage is chosen, and nowhere
+    else in a reply: found by least squares over replies to made-up prompts."""
+    from tokenizers import Tokenizer
+
+    from prompt import Encoder
+
+    encoder = Encoder(Tokenizer.from_file(str(vocabulary)))
+    opening, hidden = len(encoder.said("analysis", "")), []
+    for prompt, reply in replies(encoder, 160):
+        hidden.append((states(state, prompt + reply)[len(prompt) - 1 : -1], reply))
+    bracket, one = encoder.text("[1]")[:2]
+    for token, place, constant in ((bracket, opening, answer), (one, opening + 1, first)):
+        chosen = torch.cat([h[place : place + 1] for h, reply in hidden if place == opening or reply[opening] == bracket])
+        others = torch.cat([torch.cat([h[:place], h[place + 1 :]]) for h, _ in hidden])
+        direction = separating(chosen, others)
+        reached, spilled = chosen @ direction, others @ direction
+        print(json.dumps({"token": token, "constant": constant, "there": [round(v.item(), 2) for v in (reached.min(), reached.max())], "elsewhere": round(spilled.abs().max().item(), 2)}))
+        row = state["lm_head.weight"][token].float() + constant * direction
+        state["lm_head.weight"][token] = row.to(state["lm_head.weight"].dtype)
+
+
+def separating(chosen, others):
+    """The direction whose product is 1 with `chosen` and 0 with `others`; each kind weighs the same."""
+    rows = torch.cat([chosen / len(chosen) ** 0.5, others / len(others) ** 0.5])
+    wanted = torch.cat([torch.full((len(chosen),), len(chosen) ** -0.5), torch.zeros(len(others))])
+    square = rows.T @ rows
+    return torch.linalg.solve(square + 1e-4 * square.trace() / len(square) * torch.eye(len(square)), rows.T @ wanted)
+
+
+def replies(encoder, count):
+    from data import Bank, Source
+
+    bank = Bank()
+    source = Source(11, bank, bank.train)
+    for _ in range(count):
+        sample = source.grounded()
+        yield encoder.prompt(sample), encoder.reply(sample)[0]
+
+
+@torch.no_grad()
+def states(state, tokens):
+    """Hidden states after the last norm: [tokens, hidden]."""
+    from model import Model
+    from train import masks_of
+
+    if "model" not in LOADED:
+        LOADED["model"] = Model().eval()
+        LOADED["model"].load_state_dict(state)
+    tokens = torch.tensor([tokens])
+    masks = masks_of(torch.zeros(tokens.shape, dtype=torch.int32), False)
+    return LOADED["model"](tokens, torch.arange(tokens.shape[1])[None], masks)[0][0]
+
+
+LOADED: dict = {}
 
 
 def tensors(state):

@@ -307,7 +307,7 @@ def update_matrices(matrices, momenta, rate):
 def orthogonal(g, steps=5):
     """Newton-Schulz: the nearest semi-orthogonal matrix, roughly; g: [n, rows, columns]."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g.bfloat16()
+    x = g.bfloat16() if g.is_cuda else g
     flipped = x.shape[-2] > x.shape[-1]
     x = x.mT if flipped else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
