@@ -198,9 +198,11 @@ MARKS_ZH = ["温馨提示：", "注意：", "", "", "", "", "", ""]
 class Source:
     """Draws samples. One per process, from its own seed; `topics` decides between training and held-out."""
 
-    def __init__(self, seed: int, bank: Bank, topics=None, entries: list[dict] | None = None, uniform=True):
+    def __init__(self, seed: int, bank: Bank, topics=None, entries: list[dict] | None = None, misses=0.22, real=0.06, mixed=0.3):
+        """`misses`: share of passages that do not answer; `real`: of entries from whole bases; `mixed`: of samples whose
+        passages may differ in language."""
         self.chance, self.bank, self.topics = Chance(seed), bank, topics or bank.train
-        self.entries, self.uniform = entries or [], uniform
+        self.entries, self.misses, self.real, self.mixed = entries or [], misses, real, mixed
         self.by_vertical: dict[str, list[Topic]] = {}
         for topic in self.topics:
             self.by_vertical.setdefault(topic.vertical, []).append(topic)
@@ -256,17 +258,18 @@ class Source:
         language = "zh" if c.random() < 0.6 else "en"
         asked = language if c.random() < 0.93 else ("en" if language == "zh" else "zh")
         count = c.choices([1, 2, 3], [1, 2, 9])[0]
-        miss = c.random() < 0.22
+        miss = c.random() < self.misses
         entries = [self.entry(language, asked)]
+        mixed = c.random() < self.mixed
         while len(entries) < count + 1:
-            entries.append(self.distractor(entries, language, asked))
+            entries.append(self.distractor(entries, c.choice(["zh", "en"]) if mixed else language, asked))
         question, right = entries[0][0], entries[0][1:]
         others = [entry[1:] for entry in entries[1 : count + 1]]
         if miss:
             if c.random() < 0.35:
                 question = c.choice(self.bank.off.get("q" if asked == "zh" else "e", []) + self.bank.off.get("p" if asked == "zh" else "r", []) or [question])
             return Sample(self.vary(question, asked), others, None, "none", REFUSAL[asked], kind="miss")
-        place = c.randrange(count) if self.uniform or c.random() < 0.6 else 0
+        place = c.randrange(count)
         passages = others[: count - 1]
         passages.insert(place, right)
         return Sample(self.vary(question, asked), passages, place, f"[{place + 1}]", right[1], kind="hit")
@@ -274,14 +277,17 @@ class Source:
     def entry(self, language, asked, topic=None, aspect=None, product=None):
         """(question, title, text)"""
         c, roll = self.chance, self.chance.random()
-        if topic is None and aspect is None and self.entries and roll < 0.06:
-            chosen = [e for e in self.entries if e["language"] == language]
-            if chosen:
-                e = c.choice(chosen)
-                return c.choice(e["questions"]), e["title"], e["text"]
+        if topic is None and aspect is None and self.entries and c.random() < self.real:
+            return self.from_base(language, asked, c.choice(self.entries))
         if aspect is not None or (topic is None and roll < 0.45):
             return self.invented(language, asked, aspect, product)
         return self.banked(language, asked, topic or c.choice(self.topics))
+
+    def from_base(self, language, asked, entry):
+        questions = [q for q in entry["questions"] if (not q.isascii()) == (asked == "zh")]
+        if entry["language"] != language or not questions:
+            return self.from_base(language, asked, self.chance.choice(self.entries))
+        return self.chance.choice(questions), entry["title"], entry["text"]
 
     def banked(self, language, asked, topic, values=None):
         c = self.chance
@@ -345,6 +351,9 @@ class Source:
             return self.invented(language, asked, aspect, None)
         if aspect and roll < 0.65:
             return self.invented(language, asked, c.choice([a for a in ASPECTS if a is not aspect]), product)
+        base = self.base_of(first)
+        if base is not None and roll < 0.8:
+            return self.from_base(language, asked, c.choice(base))
         topic = self.topic_of(first)
         if topic and roll < 0.6:
             others = [t for t in self.by_vertical[topic.vertical] if t is not topic]
@@ -359,6 +368,16 @@ class Source:
             return True
         aspect, product = self.aspect_of(first)
         return aspect is not None and self.aspect_of(other) == (aspect, product)
+
+    def base_of(self, entry):
+        """The base that the entry is from."""
+        if not hasattr(self, "_bases"):
+            self._bases, by_name = {}, {}
+            for e in self.entries:
+                by_name.setdefault(e.get("base"), []).append(e)
+            for e in self.entries:
+                self._bases[e["title"]] = by_name[e.get("base")]
+        return self._bases.get(entry[1])
 
     def topic_of(self, entry):
         return self.index().get(entry[0]) or self.index().get(entry[1])
@@ -451,8 +470,9 @@ def alike(question: str, other: str) -> float:
 
 
 def read_entries(path: Path) -> list[dict]:
-    """The sample knowledge base with training questions: JSON lines of {language, title, text, questions}."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    """Whole bases with training questions: JSON lines of {base, language, title, text, questions}."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [row for row in rows if "questions" in row]
 
 
 def english_text(bank: Bank) -> list[str]:

@@ -69,6 +69,8 @@ def arguments():
     parser.add_argument("--difficulty", type=float, default=0.0, help="of the first drills, 0 to 1; grows while nine of ten are right")
     parser.add_argument("--round", action="store_true", help="round the experts to MXFP4 in the forward pass")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--misses", type=float, default=0.22, help="share of prompts whose passages do not answer")
+    parser.add_argument("--real", type=float, default=0.15, help="share of entries from whole knowledge bases")
     parser.add_argument("--start", help="weights to begin from (a weights.pt of an earlier run)")
     parser.add_argument("--eager", action="store_true", help="plain attention instead of FlexAttention")
     parser.add_argument("--check", action="store_true")
@@ -159,7 +161,9 @@ class Packer:
 
     def __init__(self, args, out, seed, difficulty):
         bank, held = Bank(), difficulty is None
-        self.source = Source(seed, bank, bank.held if held else bank.train, [] if held else read_entries(HERE / "bank" / "samples.jsonl"))
+        entries = [] if held else read_entries(HERE / "bank" / "samples.jsonl") + read_entries(HERE / "bank" / "bases.jsonl")
+        shares = {} if held else {"misses": args.misses, "real": args.real}
+        self.source = Source(seed, bank, bank.held if held else bank.train, entries, **shares)
         self.args, self.difficulty = args, difficulty
         self.encoder, self.length, self.rest = Encoder(Tokenizer.from_file(str(Path(out) / "tokenizer.json"))), args.length, None
 

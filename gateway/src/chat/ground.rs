@@ -33,9 +33,10 @@ impl Ground {
             return Self::default();
         };
         let query = query(question, &chat.turns);
-        let result = gateway.knowledge.search(&query, gateway.config.answers.passages);
+        let wanted = gateway.config.answers.passages;
+        let result = gateway.knowledge.search(&query, wanted * 2);
         // A passage that does not answer the question only tempts the model to answer anyway.
-        let hits = if result.covered { result.hits } else { Vec::new() };
+        let hits = if result.covered { in_one_language(result.hits, wanted) } else { Vec::new() };
         Self { looked_up: true, covered: result.covered, hits }
     }
 
@@ -78,6 +79,17 @@ impl Ground {
     }
 }
 
+/// The best hit and those of its language, at most `count`: the same entry in the other language would say nothing
+/// new and take a place.
+fn in_one_language(hits: Vec<Hit>, count: usize) -> Vec<Hit> {
+    let chinese = hits.first().is_some_and(|hit| has_han(&hit.text));
+    hits.into_iter().filter(|hit| has_han(&hit.text) == chinese).take(count).collect()
+}
+
+fn has_han(text: &str) -> bool {
+    text.chars().any(|character| ('\u{4e00}'..='\u{9fff}').contains(&character))
+}
+
 fn source(hit: &Hit) -> Source {
     Source {
         id: hit.id.clone(),
@@ -115,6 +127,22 @@ mod tests {
         assert_eq!(query("鞋子呢？", &[user("鞋子呢？")]), "鞋子呢？");
         let long = "How long does shipping take?";
         assert_eq!(query(long, &[user("Hi"), user(long)]), long);
+    }
+
+    #[test]
+    fn passages_are_of_the_best_ones_language() {
+        let hit = |id: &str, text: &str| Hit {
+            id: id.to_owned(),
+            question: None,
+            title: String::new(),
+            text: text.to_owned(),
+            score: 1.0,
+            source: "faq.csv".to_owned(),
+        };
+        let hits = vec![hit("a", "保修3年"), hit("b", "3 years"), hit("c", "邮费12元"), hit("d", "换货")];
+        let kept = in_one_language(hits, 2);
+        assert_eq!(kept.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert!(in_one_language(Vec::new(), 3).is_empty());
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! What is promised of every change: found at once, kept, and gone when deleted.
+
 use std::path::Path;
 
 use super::*;

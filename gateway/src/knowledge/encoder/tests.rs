@@ -1,3 +1,5 @@
+//! The encoder against its twin in Python, and what any text may do to it.
+
 use serde::Deserialize;
 
 use super::*;

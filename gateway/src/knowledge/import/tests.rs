@@ -1,3 +1,5 @@
+//! Files as people export them, and what becomes of them.
+
 use super::*;
 
 fn passages_of(name: &str, bytes: &[u8]) -> Vec<(String, String)> {

@@ -1,3 +1,5 @@
+//! The graph against the scan, and the index against a naive model of its history.
+
 use super::vectors::{Vectors, scan};
 use super::*;
 use crate::knowledge::features::{features, mix};
