@@ -58,7 +58,7 @@ def read_concepts(path=HERE / "concepts.txt"):
     concepts = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            zh, _, en = line.partition("|")
+            _, zh, en = line.split("|", 2)
             concepts.append({"zh": zh.split(), "en": [phrase.strip() for phrase in en.split(",") if phrase.strip()]})
     return concepts
 

@@ -24,9 +24,13 @@ class Weights:
         *self.unseen, self.share, self.half = tensors["settings"].astype(float)
         assert len(self.unseen) == KINDS
 
-    def vector(self, text):
-        """The 512 numbers of a text."""
-        known = ((hash, self.row.get(hash, -1), kind) for hash, kind in features(text))
+    def vectors(self, texts):
+        """The 512 numbers of each text."""
+        return np.array([self.vector(found) for found in features(texts)])
+
+    def vector(self, found):
+        """The 512 numbers of a text with these features."""
+        known = ((hash, self.row.get(hash, -1), kind) for hash, kind in found)
         weighed = [(hash, at, float(self.weights[at]) if at >= 0 else self.unseen[kind]) for hash, at, kind in known]
         if not weighed:
             return np.zeros(512)
@@ -40,5 +44,5 @@ class Weights:
 
 if __name__ == "__main__":
     weights = Weights(HERE / "encoder.safetensors")
-    cases = [{"text": text, "vector": [round(float(x), 6) for x in weights.vector(text)[::8]]} for text in TEXTS]
+    cases = [{"text": text, "vector": [round(float(x), 6) for x in vector[::8]]} for text, vector in zip(TEXTS, weights.vectors(TEXTS))]
     (HERE / "golden.json").write_text(json.dumps(cases, ensure_ascii=False) + "\n", encoding="utf-8")

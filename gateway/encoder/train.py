@@ -1,7 +1,6 @@
 """Trains the text encoder and writes encoder.safetensors. A few minutes on two CPU cores; a GPU is used where there is one.
 
-    python train.py                            # the weights that ship, from every topic
-    python train.py --fold 0 --out fold0.safetensors   # without the topics of one fold, for honest measurements
+    python train.py
 """
 
 import argparse
@@ -21,14 +20,9 @@ from features import KINDS, features, mix
 
 MEANING, CODE_ENTRIES = 256, 6
 MEANING_SHARE, HALF_STRENGTH = 0.75, 0.15
-FOLDS = 4
 # How much a kind counts beside the others; pieces and long grams repeat what shorter ones say.
-KIND_WEIGHT = [0.7, 1.0, 0.5, 1.0, 0.35, 0.5]
+KIND_WEIGHT = [0.5, 0.8, 0.4, 0.8, 0.25, 0.4, 2.0]
 
-
-def fold_of(key):
-    """The fold a topic belongs to; fixed by its key alone."""
-    return hashlib.sha256(key.encode()).digest()[0] % FOLDS
 
 
 def substitute(text, language, concepts, rng):
@@ -67,8 +61,8 @@ class Vocabulary:
 
     def __init__(self, texts):
         seen, kinds = Counter(), {}
-        for text in texts:
-            for feature, kind in features(text):
+        for found in features(texts):
+            for feature, kind in found:
                 seen[feature] += 1
                 kinds[feature] = kind
         self.hashes = sorted(feature for feature, count in seen.items() if count >= 2)
@@ -77,9 +71,9 @@ class Vocabulary:
         self.weights = np.array([KIND_WEIGHT[kinds[f]] * rarity(seen[f]) ** 1.5 for f in self.hashes], np.float32)
         self.unseen = np.array([KIND_WEIGHT[kind] for kind in range(KINDS)], np.float32)
 
-    def weigh(self, text):
-        """[(hash, row or -1, weight)] of a text."""
-        return [(f, r, self.weights[r] if r >= 0 else self.unseen[kind]) for f, kind in features(text) for r in [self.row.get(f, -1)]]
+    def weigh(self, found):
+        """[(hash, row or -1, weight)] of a text's features."""
+        return [(f, r, self.weights[r] if r >= 0 else self.unseen[kind]) for f, kind in found for r in [self.row.get(f, -1)]]
 
 
 def wording(weighed):
@@ -97,7 +91,7 @@ class Texts:
     """Texts as flat arrays, ready to be summed in batches."""
 
     def __init__(self, texts, vocabulary):
-        weighed = [vocabulary.weigh(text) for text in texts]
+        weighed = [vocabulary.weigh(found) for found in features(texts)]
         self.rows = [np.array([row for _, row, _ in w], np.int64) for w in weighed]
         self.weights = [np.array([weight for _, _, weight in w], np.float32) for w in weighed]
         self.wording = np.stack([wording(w) for w in weighed])
@@ -189,7 +183,7 @@ def write(path, vocabulary, table):
     }
     body = save(tensors)
     body = body[8 + int.from_bytes(body[:8], "little"):]
-    metadata = {"format": "frontdesk-encoder-1", "sha256": hashlib.sha256(body).hexdigest()}
+    metadata = {"format": "frontdesk-encoder-2", "sha256": hashlib.sha256(body).hexdigest()}
     Path(path).write_bytes(save(tensors, metadata))
 
 
@@ -197,10 +191,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, default=BANK)
     parser.add_argument("--out", type=Path, default=HERE / "encoder.safetensors")
-    parser.add_argument("--fold", type=int, help="leave out the topics of this fold")
     parser.add_argument("--steps", type=int, default=260)
     arguments = parser.parse_args()
-    topics = [topic for topic in read_topics(arguments.bank) if fold_of(topic.key) != arguments.fold]
+    topics = read_topics(arguments.bank)
     vocabulary, table = train(topics, read_concepts(), arguments.steps)
     write(arguments.out, vocabulary, table)
     print(f"{len(topics)} topics, {len(vocabulary.hashes)} features, {arguments.out.stat().st_size / 1e6:.1f} MB")

@@ -1,13 +1,14 @@
-//! Puts many small knowledge bases to the test: the measuring half of `encoder/calibrate.py` and `encoder/evaluate.py`.
+//! What the scripts in `encoder/` ask of the gateway, so that they need no second implementation of it.
 //!
-//! Reads one JSON object a line, `{"entries": [{"question", "text"}], "queries": ["..."]}`, and prints one line a base: for each query
-//! the candidates' places with their signals, the coverage signals, and what the shipped coefficients say. `--encoder FILE` replaces the
-//! shipped encoder's weights, so that topics held out from training can be measured.
+//! Reads one JSON value a line and prints one for each. With `--features`, a text, answered with its features as `[hash, kind]`. Otherwise
+//! a knowledge base with questions, `{"entries": [{"question", "text"}], "queries": ["..."]}`, answered with the signals of each
+//! question's candidates and of the judgement whether it is covered. `--encoder FILE` replaces the shipped encoder's weights.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 use frontdesk_gateway::knowledge::Encoder;
+use frontdesk_gateway::knowledge::content::Content;
 use frontdesk_gateway::knowledge::index::{Indexed, Live, Segment, Snapshot};
 use frontdesk_gateway::knowledge::ranking::{Query, coverage, coverage_signals, rank};
 use frontdesk_gateway::store::Passage;
@@ -15,20 +16,33 @@ use serde_json::{Value, json};
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let custom = match (arguments.next().as_deref(), arguments.next()) {
+    let (asked, file) = (arguments.next(), arguments.next());
+    let given = match (asked.as_deref(), file) {
         (Some("--encoder"), Some(file)) => Some(Encoder::from_bytes(&std::fs::read(file)?)?),
         _ => None,
     };
-    let encoder = custom.as_ref().unwrap_or_else(|| Encoder::embedded());
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
-        let trial: Value = serde_json::from_str(&line?)?;
-        let snapshot = snapshot(&trial, encoder);
-        let queries = trial["queries"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let results: Vec<Value> = queries.map(|query| result(&snapshot, query, encoder)).collect();
-        writeln!(out, "{}", Value::from(results))?;
+        let line: Value = serde_json::from_str(&line?)?;
+        let result = if asked.as_deref() == Some("--features") {
+            features(line.as_str().unwrap_or_default())
+        } else {
+            trial(&line, given.as_ref().unwrap_or_else(|| Encoder::embedded()))
+        };
+        writeln!(out, "{result}")?;
     }
     Ok(())
+}
+
+/// `[hash, kind]` of each feature.
+fn features(text: &str) -> Value {
+    Content::new(text).features.iter().map(|feature| json!([feature.hash, feature.kind as u8])).collect()
+}
+
+fn trial(trial: &Value, encoder: &Encoder) -> Value {
+    let snapshot = snapshot(trial, encoder);
+    let queries = trial["queries"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    queries.map(|query| result(&snapshot, query, encoder)).collect()
 }
 
 /// A base whose passages have their place in the trial as id.
@@ -58,7 +72,7 @@ fn result(snapshot: &Snapshot, query: &str, encoder: &Encoder) -> Value {
         ranked.iter().map(|one| json!([one.entry.passage.id.parse::<usize>().ok(), one.signals])).collect();
     json!({
         "candidates": candidates,
-        "coverage_signals": coverage_signals(snapshot, &query, &ranked),
+        "coverage_signals": coverage_signals(snapshot, &query, &ranked).as_slice(),
         "coverage": coverage(snapshot, &query, &ranked),
     })
 }

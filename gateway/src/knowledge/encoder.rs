@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use super::features::{Feature, KINDS, features, mix};
+use super::content::Content;
+use super::features::{Feature, KINDS, mix};
 
 /// Numbers in a vector.
 pub const DIMENSIONS: usize = 512;
@@ -19,7 +20,7 @@ const MEANING: usize = 256;
 /// Non-zero entries in the wording code of one feature; 9 bits of its hash each.
 const CODE_ENTRIES: u32 = 6;
 /// The layout of the weights file that this code reads.
-const FORMAT: &str = "frontdesk-encoder-1";
+const FORMAT: &str = "frontdesk-encoder-2";
 
 static WEIGHTS: &[u8] = include_bytes!("../../encoder/encoder.safetensors");
 
@@ -149,7 +150,7 @@ impl Encoder {
 
     /// The vector of `text`.
     pub fn encode(&self, text: &str) -> Vector {
-        self.encode_features(&features(text))
+        self.encode_features(&Content::new(text).features)
     }
 
     /// The vector of a text whose features are known already.

@@ -1,6 +1,6 @@
 //! The units of text that the encoder and the keyword index both count: characters of Han text, words and their pieces.
 //!
-//! The training script has the same rules (`encoder/features.py`); golden vectors hold the two together.
+//! The training scripts ask this code for the features of their texts, so there is only one set of rules.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -22,10 +22,12 @@ pub enum Kind {
     Piece = 4,
     /// Two words side by side.
     Pair = 5,
+    /// What a listed phrase stands for.
+    Concept = 6,
 }
 
 /// The number of kinds.
-pub const KINDS: usize = 6;
+pub const KINDS: usize = 7;
 
 /// One unit of text, as a hash.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,7 +39,8 @@ pub struct Feature {
 }
 
 impl Feature {
-    fn new(kind: Kind, text: &str) -> Self {
+    /// The feature of this kind and text.
+    pub fn new(kind: Kind, text: &str) -> Self {
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         let hash = text.bytes().fold(fnv(0xcbf2_9ce4_8422_2325, kind as u8), fnv);
         Self { hash: mix(hash), kind }
@@ -45,7 +48,7 @@ impl Feature {
 
     /// Whether it is counted by the keyword index: parts of words would only blur it.
     pub fn is_keyword(self) -> bool {
-        matches!(self.kind, Kind::Gram1 | Kind::Gram2 | Kind::Word)
+        matches!(self.kind, Kind::Gram1 | Kind::Gram2 | Kind::Word | Kind::Concept)
     }
 }
 
@@ -56,7 +59,7 @@ pub(super) fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The features of `text`, each once, in ascending order of hash.
+/// The characters, words and their pieces of `text`, each once, in ascending order of hash.
 pub fn features(text: &str) -> Vec<Feature> {
     let mut found = Vec::with_capacity(128);
     let mut previous: Option<String> = None;
@@ -79,6 +82,41 @@ pub fn features(text: &str) -> Vec<Feature> {
     }
     found.sort_unstable();
     found.dedup();
+    found
+}
+
+/// A character of Han text or a word without its ending, where it stands in a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    /// [`Kind::Gram1`] or [`Kind::Word`].
+    pub feature: Feature,
+    /// For a character that another follows: both.
+    pub pair: Option<Feature>,
+    /// Whether it is a number in digits.
+    pub number: bool,
+}
+
+/// The characters and words of `text` in their order.
+pub fn tokens(text: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    for run in runs(&normalise(text)) {
+        match run {
+            Run::Grams(run) => found.extend(run.iter().enumerate().map(|(at, character)| {
+                Token {
+                    feature: Feature::new(Kind::Gram1, character.encode_utf8(&mut [0; 4])),
+                    pair: run
+                        .get(at..at + 2)
+                        .map(|pair| Feature::new(Kind::Gram2, &pair.iter().collect::<String>())),
+                    number: false,
+                }
+            })),
+            Run::Word(word) => found.push(Token {
+                feature: Feature::new(Kind::Word, stem(&word)),
+                pair: None,
+                number: word.bytes().all(|byte| byte.is_ascii_digit()),
+            }),
+        }
+    }
     found
 }
 

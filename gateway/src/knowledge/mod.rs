@@ -2,15 +2,16 @@
 //!
 //! [`Knowledge`] is the whole of it for the rest of the gateway. The store's list of commits is the truth; the index in memory follows it.
 
+pub mod concepts;
+pub mod content;
 pub mod encoder;
 pub mod features;
 mod import;
 pub mod index;
+mod plan;
 pub mod ranking;
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -20,9 +21,10 @@ use serde::Serialize;
 
 use crate::store::{Change, Passage, Store, StoreError};
 pub use encoder::{Encoder, Vector};
+use import::Parsed;
 pub use import::{ImportReport, Problem, ProblemKind, Progress};
-use import::{Parsed, Verdict};
 use index::{Indexed, Live, Segment, Snapshot};
+use plan::{plan, read, source_name};
 use ranking::Query;
 
 /// Most passages in one knowledge base: about a gigabyte in memory.
@@ -35,9 +37,8 @@ const MAX_HITS: usize = 50;
 const FOLLOW_MILLIS: u64 = 300;
 /// A base beyond this is rebuilt beside the searches, not in the import.
 const REBUILT_AT_ONCE: usize = 5_000;
-/// A probability of being answered from here on counts as covered. Above one half, because the bases of the fit are smaller than a real
-/// one, where something always looks a little alike: see "Measured" in `encoder/README.md`.
-const COVERED: f32 = 0.58;
+/// A judgement from here on counts as covered; `encoder/calibrate.py` moves its zero so that few covered questions are refused.
+const COVERED: f32 = 0.5;
 
 /// Why the knowledge base could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,7 @@ pub struct SearchResult {
     pub hits: Vec<Hit>,
     /// Whether the first hits answer the query at all.
     pub covered: bool,
-    /// The calibrated probability behind `covered`.
+    /// The judgement behind `covered`, from 0 to 1; one half is the limit.
     pub confidence: f32,
 }
 
@@ -306,108 +307,6 @@ impl Knowledge {
 fn rebuilt(snapshot: &Snapshot) -> Snapshot {
     let base = Segment::new(snapshot.live().values().cloned().collect());
     Snapshot::new(snapshot.version, snapshot.live().clone(), Arc::new(base))
-}
-
-/// What an import of `files` changes in `live`, and the report of it.
-fn plan(live: &Live, files: Vec<(Parsed, String)>) -> Result<(Vec<Change>, ImportReport), KnowledgeError> {
-    let mut report = ImportReport::default();
-    // A file that could not be read at all must not wipe what it gave before.
-    let replaced: Vec<&str> =
-        files.iter().filter(|(parsed, _)| parsed.read > 0).map(|(_, name)| name.as_str()).collect();
-    let others: Vec<&Passage> = live
-        .values()
-        .map(|entry| &entry.passage)
-        .filter(|passage| !replaced.contains(&passage.source.as_str()))
-        .collect();
-    let incoming: Vec<&(u64, Passage)> = files.iter().flat_map(|(parsed, _)| &parsed.passages).collect();
-    let all: Vec<&Passage> =
-        others.iter().copied().chain(incoming.iter().map(|(_, passage)| passage)).collect();
-    let verdicts = import::deduplicate(&all);
-
-    let line =
-        |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at)).map(|(line, _)| *line);
-    let mut kept: HashMap<&str, &Passage> = HashMap::new();
-    let mut judged = Vec::new();
-    for (at, (passage, verdict)) in all.iter().zip(&verdicts).enumerate() {
-        let (other, kind, words) = match verdict {
-            Verdict::ReplacedBy(other) => (other, ProblemKind::Duplicate, "left out in favour of"),
-            Verdict::ConflictsWith(other) => {
-                (other, ProblemKind::Conflict, "answers the same question otherwise than")
-            }
-            Verdict::Kept => {
-                kept.insert(&passage.id, passage);
-                continue;
-            }
-        };
-        if kind == ProblemKind::Conflict {
-            kept.insert(&passage.id, passage);
-        }
-        let Some(rival) = all.get(*other) else { continue };
-        if kind == ProblemKind::Conflict && rival.source == passage.source && line(*other) == line(at) {
-            continue; // parts of one long answer
-        }
-        report.duplicates += usize::from(kind == ProblemKind::Duplicate && line(at).is_some());
-        let place =
-            line(*other).map_or_else(|| rival.source.clone(), |line| format!("{} line {line}", rival.source));
-        judged.push(Problem {
-            file: passage.source.clone(),
-            line: line(at),
-            kind,
-            message: format!("\"{}\" {words} {place}", passage.title),
-        });
-    }
-    if kept.len() > MAX_PASSAGES {
-        return Err(KnowledgeError::TooLarge { found: kept.len() });
-    }
-
-    let gone = live.keys().filter(|id| !kept.contains_key(id.as_str()));
-    let mut changes: Vec<Change> = gone.cloned().map(Change::Remove).collect();
-    report.removed = changes.len();
-    let is_new = |passage: &Passage| live.get(&passage.id).is_none_or(|entry| entry.passage != *passage);
-    let mut fresh: Vec<&Passage> = incoming
-        .iter()
-        .map(|(_, passage)| passage)
-        .filter(|passage| kept.get(passage.id.as_str()).is_some_and(|kept| std::ptr::eq(*kept, *passage)))
-        .collect();
-    report.kept = fresh.len();
-    fresh.retain(|passage| is_new(passage));
-    changes.extend(fresh.into_iter().cloned().map(Change::Put));
-
-    for (parsed, _) in &files {
-        let count = |kind| {
-            parsed.problems.iter().filter(|problem| problem.kind == kind && problem.line.is_some()).count()
-        };
-        report.read += parsed.read;
-        report.quarantined += count(ProblemKind::Quarantined);
-        report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
-        report.problems.extend(parsed.problems.iter().cloned());
-    }
-    report.problems.extend(judged);
-    report.problems.truncate(import::MAX_PROBLEMS);
-    Ok((changes, report))
-}
-
-/// The file's name; with its folder's where two files of one import share a name.
-fn source_name(path: &Path, all: &[PathBuf]) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    if all.iter().filter(|other| other.file_name() == path.file_name()).count() < 2 {
-        return name.to_string_lossy().into_owned();
-    }
-    path.to_string_lossy().into_owned()
-}
-
-fn read(path: &Path, name: &str) -> Parsed {
-    let size = fs::metadata(path).map(|file| file.len()).unwrap_or(0);
-    let complaint = if size > import::MAX_FILE_BYTES as u64 {
-        format!("the file has {size} bytes, at most {} are read: split it", import::MAX_FILE_BYTES)
-    } else {
-        match fs::read(path) {
-            Ok(bytes) => return import::parse(name, &bytes),
-            Err(error) => format!("cannot read {}: {error}", path.display()),
-        }
-    };
-    let problem = Problem { file: name.to_owned(), line: None, kind: ProblemKind::Error, message: complaint };
-    Parsed { problems: vec![problem], ..Parsed::default() }
 }
 
 fn hit(passage: &Passage, score: f32) -> Hit {

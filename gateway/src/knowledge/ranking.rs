@@ -7,36 +7,39 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::content::{Content, Unit};
 use super::encoder::{DIMENSIONS, Encoder, Vector, dot};
-use super::features::{Feature, Kind, features};
+use super::features::{Feature, Kind};
 use super::index::{Candidate, Indexed, Snapshot};
 
 /// Candidates taken by meaning and by keywords each.
 const CANDIDATES: usize = 24;
 /// Signals of one candidate.
-pub const SIGNALS: usize = 13;
+pub const SIGNALS: usize = 24;
+/// The place among them of the share of the query that a candidate meets.
+const ALL_MET: usize = 14;
 /// Signals of the best candidate and its lead, for coverage.
-pub const COVERAGE_SIGNALS: usize = SIGNALS + 6;
+pub const COVERAGE_SIGNALS: usize = SIGNALS + 10;
 
 static COEFFICIENTS: &str = include_str!("../../encoder/ranking.json");
 
 /// The fitted coefficients.
 #[derive(Debug, Deserialize)]
 struct Coefficients {
-    ranking: [f32; SIGNALS],
-    coverage: Vec<Unit>,
+    ranking: Vec<f32>,
+    coverage: Vec<Neuron>,
     coverage_bias: f32,
     chatter: Vec<f32>,
     chatter_bias: f32,
 }
 
-/// One unit of the small network that judges coverage: signals count together, not each alone. Few shared words mean little where the
+/// One neuron of the small network that judges coverage: signals count together, not each alone. Few shared words mean little where the
 /// entry is in another language.
 #[derive(Debug, Deserialize)]
-struct Unit {
-    weights: [f32; COVERAGE_SIGNALS],
+struct Neuron {
+    weights: Vec<f32>,
     bias: f32,
-    /// What the unit's output adds to the judgement.
+    /// What its output adds to the judgement.
     out: f32,
 }
 
@@ -49,10 +52,12 @@ static FITTED: LazyLock<Coefficients> =
 pub struct Query {
     /// Its vector.
     pub vector: Vector,
-    /// Its keywords, ascending.
-    pub keywords: Vec<Feature>,
+    /// What it says.
+    pub content: Content,
     /// What each keyword counts.
     weights: Vec<f32>,
+    /// What each unit counts in any base.
+    general: Vec<f32>,
     /// Share of the weight in characters of Han text.
     han: f32,
 }
@@ -60,34 +65,66 @@ pub struct Query {
 impl Query {
     /// Takes `text` apart.
     pub fn new(text: &str, encoder: &Encoder) -> Self {
-        let all = features(text);
-        let keywords: Vec<Feature> = all.iter().copied().filter(|feature| feature.is_keyword()).collect();
-        let weights: Vec<f32> = keywords.iter().map(|keyword| encoder.weight(*keyword)).collect();
-        let han = keywords
+        let content = Content::new(text);
+        let weight = |feature: &Feature| {
+            if feature.kind == Kind::Concept { 0.0 } else { encoder.weight(*feature) }
+        };
+        let weights: Vec<f32> = content.keywords.iter().map(weight).collect();
+        let han: f32 = content
+            .keywords
             .iter()
             .zip(&weights)
             .filter(|(keyword, _)| keyword.kind != Kind::Word)
             .map(|(_, weight)| weight)
-            .sum::<f32>();
+            .sum();
+        let general = |unit: &Unit| {
+            if unit.is_concept() { 1.0 } else { unit.any_of.iter().map(weight).fold(0.0, f32::max) }
+        };
         Self {
-            vector: encoder.encode_features(&all),
+            vector: encoder.encode_features(&content.features),
             han: han / weights.iter().sum::<f32>().max(f32::MIN_POSITIVE),
-            keywords,
+            general: content.units.iter().map(general).collect(),
+            content,
             weights,
         }
     }
 
     /// Weighted share of the query's keywords that `holds` is true for.
     fn share(&self, holds: impl Fn(Feature) -> bool) -> f32 {
-        let all: f32 = self.weights.iter().sum();
-        let held: f32 = self
-            .keywords
-            .iter()
-            .zip(&self.weights)
-            .filter(|(keyword, _)| holds(**keyword))
-            .map(|(_, weight)| weight)
-            .sum();
-        held / all.max(f32::MIN_POSITIVE)
+        let keywords = self.content.keywords.iter().zip(&self.weights);
+        let held: f32 = keywords.filter(|(keyword, _)| holds(**keyword)).map(|(_, weight)| weight).sum();
+        held / self.weights.iter().sum::<f32>().max(f32::MIN_POSITIVE)
+    }
+}
+
+/// What each unit of the query counts in one base: the rarer there, the more.
+#[derive(Debug)]
+struct Weighed<'a> {
+    query: &'a Query,
+    /// Parallel to the query's units.
+    weights: Vec<f32>,
+    /// Whether any passage meets the unit.
+    known: Vec<bool>,
+    /// The highest BM25 score that a passage could have.
+    best_keywords: f32,
+}
+
+impl<'a> Weighed<'a> {
+    fn new(snapshot: &Snapshot, query: &'a Query) -> Self {
+        let units = &query.content.units;
+        let rarity = |unit: &Unit| snapshot.idf(&unit.any_of).into_iter().fold(f32::MAX, f32::min);
+        Self {
+            weights: units.iter().zip(&query.general).map(|(unit, general)| rarity(unit) * general).collect(),
+            known: units.iter().map(|unit| unit.any_of.iter().any(|one| snapshot.holds(*one))).collect(),
+            best_keywords: snapshot.idf(&query.content.keywords).iter().sum::<f32>() * 2.2,
+            query,
+        }
+    }
+
+    /// The summed weight of the units that `chosen` is true for.
+    fn sum(&self, chosen: impl Fn(usize, &Unit) -> bool) -> f32 {
+        let units = self.query.content.units.iter().zip(&self.weights).enumerate();
+        units.filter(|(at, (unit, _))| chosen(*at, unit)).map(|(_, (_, weight))| weight).sum()
     }
 }
 
@@ -104,12 +141,12 @@ pub struct Ranked {
 
 /// The passages that may answer the query, best first.
 pub fn rank(snapshot: &Snapshot, query: &Query, encoder: &Encoder) -> Vec<Ranked> {
-    let best_keywords: f32 = snapshot.idf(&query.keywords).iter().sum::<f32>() * 2.2;
-    let candidates = snapshot.candidates(&query.vector, &query.keywords, CANDIDATES);
+    let weighed = Weighed::new(snapshot, query);
+    let candidates = snapshot.candidates(&query.vector, &query.content.keywords, CANDIDATES);
     let mut ranked: Vec<Ranked> = candidates
         .into_iter()
         .map(|candidate| {
-            let signals = signals(query, &candidate, best_keywords, encoder);
+            let signals = signals(snapshot, &weighed, &candidate, encoder);
             Ranked { score: dot(&signals, &FITTED.ranking), signals, entry: candidate.entry }
         })
         .collect();
@@ -121,54 +158,95 @@ pub fn rank(snapshot: &Snapshot, query: &Query, encoder: &Encoder) -> Vec<Ranked
 
 /// The probability that the first of `ranked` answers the query.
 pub fn coverage(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -> f32 {
-    if ranked.is_empty() || query.keywords.is_empty() {
+    if ranked.is_empty() || query.content.keywords.is_empty() {
         return 0.0;
     }
     let signals = coverage_signals(snapshot, query, ranked);
-    let output = |unit: &Unit| unit.out * (dot(&signals, &unit.weights) + unit.bias).tanh();
+    let output = |neuron: &Neuron| neuron.out * (dot(&signals, &neuron.weights) + neuron.bias).tanh();
     let logit = FITTED.coverage.iter().map(output).sum::<f32>() + FITTED.coverage_bias;
     1.0 / (1.0 + (-logit).exp())
 }
 
-fn signals(query: &Query, candidate: &Candidate, best_keywords: f32, encoder: &Encoder) -> [f32; SIGNALS] {
-    let entry = &candidate.entry;
-    let in_heading = |keyword: Feature| entry.heading_keywords.binary_search(&keyword).is_ok();
-    let in_body = |keyword: Feature| entry.body_keywords.binary_search(&keyword).is_ok();
+fn signals(
+    snapshot: &Snapshot,
+    weighed: &Weighed<'_>,
+    candidate: &Candidate,
+    encoder: &Encoder,
+) -> [f32; SIGNALS] {
+    let (entry, query) = (&candidate.entry, weighed.query);
+    let (title, text, asked) = (&entry.title, &entry.text, &query.content);
+    let in_title = |keyword: Feature| title.keywords.binary_search(&keyword).is_ok();
+    let in_text = |keyword: Feature| text.keywords.binary_search(&keyword).is_ok();
     let (meaning, wording) = halves(&query.vector, &entry.heading);
-    let (meaning_body, wording_body) = halves(&query.vector, &entry.body);
-    let soft_heading = soft_share(&query.keywords, &entry.heading_keywords, encoder);
-    let soft_reverse = soft_share(&entry.heading_keywords, &query.keywords, encoder);
-    let soft_body = soft_share(&query.keywords, &entry.body_keywords, encoder);
+    let (meaning_text, wording_text) = halves(&query.vector, &entry.body);
+    let met = |unit: &Unit| title.meets(unit) || text.meets(unit);
+    let all = weighed.sum(|_, _| true);
+    let part = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
+    let concepts = weighed.sum(|_, unit| unit.is_concept());
+    let missed = weighed.query.content.units.iter().zip(&weighed.weights).filter(|(unit, _)| !met(unit));
     [
         meaning,
         wording,
-        meaning_body,
-        wording_body,
-        query.share(in_heading),
-        query.share(|keyword| in_heading(keyword) || in_body(keyword)),
-        share_of(&entry.heading_keywords, &query.keywords, encoder),
-        candidate.keywords / best_keywords.max(f32::MIN_POSITIVE),
+        meaning_text,
+        wording_text,
+        query.share(in_title),
+        query.share(|keyword| in_title(keyword) || in_text(keyword)),
+        share_of(&title.keywords, &asked.keywords, encoder),
+        candidate.keywords / weighed.best_keywords.max(f32::MIN_POSITIVE),
         f32::from(u8::from(entry.passage.question.is_some())),
-        soft_heading,
-        soft_reverse,
-        soft_body,
-        1.0 - (query.han - han_share(&entry.body_keywords)).abs(),
+        soft_share(&asked.keywords, &title.keywords, encoder),
+        soft_share(&title.keywords, &asked.keywords, encoder),
+        soft_share(&asked.keywords, &text.keywords, encoder),
+        1.0 - (query.han - han_share(&text.keywords)).abs(),
+        part(weighed.sum(|_, unit| title.meets(unit)), all),
+        part(weighed.sum(|_, unit| met(unit)), all),
+        part(weighed.sum(|_, unit| unit.is_concept() && title.meets(unit)), concepts),
+        part(weighed.sum(|_, unit| unit.is_concept() && met(unit)), concepts),
+        part(weighed.sum(|_, unit| !unit.is_concept() && met(unit)), all - concepts),
+        part(missed.clone().map(|(_, weight)| *weight).fold(0.0, f32::max), all),
+        weighed.sum(|_, unit| met(unit)) / 10.0,
+        missed.map(|(_, weight)| *weight).sum::<f32>() / 10.0,
+        title_met(snapshot, title, asked),
+        agreement(&asked.asks, &title.asks),
+        agreement(&asked.asks, &text.states),
     ]
+}
+
+/// The share of a title's units that the question meets, the rarer the more.
+fn title_met(snapshot: &Snapshot, title: &Content, asked: &Content) -> f32 {
+    let (mut all, mut met) = (f32::MIN_POSITIVE, 0.0);
+    for unit in &title.units {
+        let weight = snapshot.idf(&unit.any_of).into_iter().fold(f32::MAX, f32::min);
+        all += weight;
+        met += if asked.meets(unit) { weight } else { 0.0 };
+    }
+    met / all
+}
+
+/// 1 where something of what is asked for is there, -1 where nothing of it is, 0 where nothing is asked for or told.
+fn agreement(asked: &[Feature], there: &[Feature]) -> f32 {
+    match (asked.is_empty() || there.is_empty(), asked.iter().any(|one| there.contains(one))) {
+        (true, _) => 0.0,
+        (false, true) => 1.0,
+        (false, false) => -1.0,
+    }
 }
 
 /// Share of the keywords that are Han text (or another script without spaces).
 fn han_share(keywords: &[Feature]) -> f32 {
-    let han = keywords.iter().filter(|keyword| keyword.kind != Kind::Word).count();
-    han as f32 / keywords.len().max(1) as f32
+    let words = keywords.iter().filter(|keyword| keyword.kind == Kind::Word).count();
+    let all = keywords.iter().filter(|keyword| keyword.kind != Kind::Concept).count();
+    1.0 - words as f32 / all.max(1) as f32
 }
 
 /// How well each of `keywords` is met by its likest among `others`, weighted; unlike a sum over the whole text, this notices the one
 /// word that nothing answers to.
 fn soft_share(keywords: &[Feature], others: &[Feature], encoder: &Encoder) -> f32 {
     let (mut all, mut met) = (f32::MIN_POSITIVE, 0.0);
-    for keyword in keywords.iter().filter(|keyword| keyword.kind != Kind::Gram1) {
+    let whole = |keyword: &&Feature| !matches!(keyword.kind, Kind::Gram1 | Kind::Concept);
+    for keyword in keywords.iter().filter(whole) {
         let weight = encoder.weight(*keyword);
-        let others = others.iter().filter(|other| other.kind != Kind::Gram1);
+        let others = others.iter().filter(whole);
         all += weight;
         met += weight * others.map(|other| encoder.likeness(*keyword, *other)).fold(0.0, f32::max);
     }
@@ -181,13 +259,22 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
     let Some(best) = ranked.first() else { return all };
     let second = ranked.iter().skip(1).find(|other| other.entry.passage.text != best.entry.passage.text);
     all.iter_mut().zip(best.signals).for_each(|(to, from)| *to = from);
+    let weighed = Weighed::new(snapshot, query);
+    let weight = weighed.sum(|_, _| true);
+    let unknown = weighed.sum(|at, _| !weighed.known.get(at).copied().unwrap_or(false));
+    let most_met =
+        ranked.iter().take(3).filter_map(|one| one.signals.get(ALL_MET)).copied().fold(0.0, f32::max);
     let rest = [
         best.score,
         second.map_or(best.score, |second| best.score - second.score),
         query.share(|keyword| snapshot.holds(keyword)),
-        (query.keywords.len() as f32).ln(),
+        (query.content.keywords.len() as f32).ln(),
         query.han,
         chatter(&query.vector),
+        unknown / weight.max(f32::MIN_POSITIVE),
+        unknown / 10.0,
+        weight / 10.0,
+        most_met,
     ];
     all.iter_mut().skip(SIGNALS).zip(rest).for_each(|(to, from)| *to = from);
     all
@@ -208,7 +295,7 @@ fn halves(a: &Vector, b: &Vector) -> (f32, f32) {
 /// Weighted share of `keywords` that are among `others` (ascending).
 fn share_of(keywords: &[Feature], others: &[Feature], encoder: &Encoder) -> f32 {
     let (mut all, mut held) = (f32::MIN_POSITIVE, 0.0);
-    for keyword in keywords {
+    for keyword in keywords.iter().filter(|keyword| keyword.kind != Kind::Concept) {
         let weight = encoder.weight(*keyword);
         all += weight;
         held += if others.binary_search(keyword).is_ok() { weight } else { 0.0 };
@@ -222,15 +309,19 @@ mod tests {
 
     #[test]
     fn the_shipped_coefficients_are_whole() {
-        let coverage =
-            FITTED.coverage.iter().flat_map(|unit| unit.weights.iter().chain([&unit.bias, &unit.out]));
+        let coverage = FITTED
+            .coverage
+            .iter()
+            .flat_map(|neuron| neuron.weights.iter().chain([&neuron.bias, &neuron.out]));
         assert!(FITTED.ranking.iter().chain(coverage).all(|coefficient| coefficient.is_finite()));
+        assert_eq!(FITTED.ranking.len(), SIGNALS);
+        assert!(FITTED.coverage.iter().all(|neuron| neuron.weights.len() == COVERAGE_SIGNALS));
         assert!(!FITTED.coverage.is_empty() && FITTED.chatter.len() == DIMENSIONS);
     }
 
     #[test]
     fn each_keyword_must_be_met_for_a_full_share() {
-        let keywords = |text: &str| Query::new(text, Encoder::embedded()).keywords;
+        let keywords = |text: &str| Content::new(text).keywords;
         let share =
             |one: &str, other: &str| soft_share(&keywords(one), &keywords(other), Encoder::embedded());
         assert!((share("coffee grinder", "a coffee grinder") - 1.0).abs() < 1e-5);

@@ -1,5 +1,7 @@
 //! What is promised of every change: found at once, kept, and gone when deleted.
 
+use std::path::Path;
+
 use super::*;
 
 fn open(folder: &Path) -> Knowledge {

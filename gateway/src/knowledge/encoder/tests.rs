@@ -38,7 +38,7 @@ fn vectors_have_length_one_or_zero() {
 #[test]
 fn words_never_seen_match_themselves_and_not_each_other() {
     let (one, other) = ("Zyglophant XQ-77", "Brumbleforth WJ-31");
-    assert!(likeness(one, "Zyglophant XQ-77 price") > 0.6);
+    assert!(likeness(one, "Zyglophant XQ-77 price") > 0.5);
     assert!(likeness(one, other) < 0.4);
 }
 

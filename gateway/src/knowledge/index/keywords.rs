@@ -27,7 +27,7 @@ impl Keywords {
         let mut lengths = Vec::with_capacity(entries.len());
         for (at, entry) in (0_u32..).zip(entries) {
             let mut counts: HashMap<u64, f32> = HashMap::new();
-            for (keywords, weight) in [(&entry.heading_keywords, HEADING), (&entry.body_keywords, 1.0)] {
+            for (keywords, weight) in [(&entry.title.keywords, HEADING), (&entry.text.keywords, 1.0)] {
                 keywords.iter().for_each(|keyword| *counts.entry(keyword.hash).or_default() += weight);
             }
             lengths.push(counts.len() as f32);

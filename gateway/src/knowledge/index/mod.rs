@@ -7,8 +7,9 @@ mod vectors;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::content::Content;
 use super::encoder::{Encoder, Vector};
-use super::features::{Feature, features};
+use super::features::Feature;
 use crate::store::Passage;
 use keywords::Keywords;
 use vectors::Vectors;
@@ -25,22 +26,21 @@ pub struct Indexed {
     pub heading: Vector,
     /// Vector of the text.
     pub body: Vector,
-    /// Keywords of the question or title, ascending.
-    pub heading_keywords: Vec<Feature>,
-    /// Keywords of the text, ascending.
-    pub body_keywords: Vec<Feature>,
+    /// What the question or title says.
+    pub title: Content,
+    /// What the text says.
+    pub text: Content,
 }
 
 impl Indexed {
-    /// Encodes a passage.
+    /// Takes a passage apart and encodes it.
     pub fn new(passage: Passage, encoder: &Encoder) -> Self {
-        let (heading, body) = (features(&passage.title), features(&passage.text));
-        let keywords = |all: &[Feature]| all.iter().copied().filter(|feature| feature.is_keyword()).collect();
+        let (title, text) = (Content::new(&passage.title), Content::new(&passage.text));
         Self {
-            heading: encoder.encode_features(&heading),
-            body: encoder.encode_features(&body),
-            heading_keywords: keywords(&heading),
-            body_keywords: keywords(&body),
+            heading: encoder.encode_features(&title.features),
+            body: encoder.encode_features(&text.features),
+            title,
+            text,
             passage,
         }
     }

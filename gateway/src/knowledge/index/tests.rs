@@ -2,7 +2,7 @@
 
 use super::vectors::{Vectors, scan};
 use super::*;
-use crate::knowledge::features::mix;
+use crate::knowledge::features::{features, mix};
 
 fn entry(id: usize, question: &str, text: &str) -> Arc<Indexed> {
     let (source, title) = ("a.csv".to_owned(), question.to_owned());

@@ -1,0 +1,116 @@
+//! What an import changes: which passages come, which go, and the report of it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::import::{self, ImportReport, Parsed, Problem, ProblemKind, Verdict};
+use super::index::Live;
+use super::{KnowledgeError, MAX_PASSAGES};
+use crate::store::{Change, Passage};
+
+/// What an import of `files` changes in `live`, and the report of it.
+pub(super) fn plan(
+    live: &Live,
+    files: Vec<(Parsed, String)>,
+) -> Result<(Vec<Change>, ImportReport), KnowledgeError> {
+    let mut report = ImportReport::default();
+    // A file that could not be read at all must not wipe what it gave before.
+    let replaced: Vec<&str> =
+        files.iter().filter(|(parsed, _)| parsed.read > 0).map(|(_, name)| name.as_str()).collect();
+    let others: Vec<&Passage> = live
+        .values()
+        .map(|entry| &entry.passage)
+        .filter(|passage| !replaced.contains(&passage.source.as_str()))
+        .collect();
+    let incoming: Vec<&(u64, Passage)> = files.iter().flat_map(|(parsed, _)| &parsed.passages).collect();
+    let all: Vec<&Passage> =
+        others.iter().copied().chain(incoming.iter().map(|(_, passage)| passage)).collect();
+    let verdicts = import::deduplicate(&all);
+
+    let line =
+        |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at)).map(|(line, _)| *line);
+    let mut kept: HashMap<&str, &Passage> = HashMap::new();
+    let mut judged = Vec::new();
+    for (at, (passage, verdict)) in all.iter().zip(&verdicts).enumerate() {
+        let (other, kind, words) = match verdict {
+            Verdict::ReplacedBy(other) => (other, ProblemKind::Duplicate, "left out in favour of"),
+            Verdict::ConflictsWith(other) => {
+                (other, ProblemKind::Conflict, "answers the same question otherwise than")
+            }
+            Verdict::Kept => {
+                kept.insert(&passage.id, passage);
+                continue;
+            }
+        };
+        if kind == ProblemKind::Conflict {
+            kept.insert(&passage.id, passage);
+        }
+        let Some(rival) = all.get(*other) else { continue };
+        if kind == ProblemKind::Conflict && rival.source == passage.source && line(*other) == line(at) {
+            continue; // parts of one long answer
+        }
+        report.duplicates += usize::from(kind == ProblemKind::Duplicate && line(at).is_some());
+        let place =
+            line(*other).map_or_else(|| rival.source.clone(), |line| format!("{} line {line}", rival.source));
+        judged.push(Problem {
+            file: passage.source.clone(),
+            line: line(at),
+            kind,
+            message: format!("\"{}\" {words} {place}", passage.title),
+        });
+    }
+    if kept.len() > MAX_PASSAGES {
+        return Err(KnowledgeError::TooLarge { found: kept.len() });
+    }
+
+    let gone = live.keys().filter(|id| !kept.contains_key(id.as_str()));
+    let mut changes: Vec<Change> = gone.cloned().map(Change::Remove).collect();
+    report.removed = changes.len();
+    let is_new = |passage: &Passage| live.get(&passage.id).is_none_or(|entry| entry.passage != *passage);
+    let mut fresh: Vec<&Passage> = incoming
+        .iter()
+        .map(|(_, passage)| passage)
+        .filter(|passage| kept.get(passage.id.as_str()).is_some_and(|kept| std::ptr::eq(*kept, *passage)))
+        .collect();
+    report.kept = fresh.len();
+    fresh.retain(|passage| is_new(passage));
+    changes.extend(fresh.into_iter().cloned().map(Change::Put));
+
+    for (parsed, _) in &files {
+        let count = |kind| {
+            parsed.problems.iter().filter(|problem| problem.kind == kind && problem.line.is_some()).count()
+        };
+        report.read += parsed.read;
+        report.quarantined += count(ProblemKind::Quarantined);
+        report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
+        report.problems.extend(parsed.problems.iter().cloned());
+    }
+    report.problems.extend(judged);
+    report.problems.truncate(import::MAX_PROBLEMS);
+    Ok((changes, report))
+}
+
+/// The file's name; with its folder's where two files of one import share a name.
+pub(super) fn source_name(path: &Path, all: &[PathBuf]) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    if all.iter().filter(|other| other.file_name() == path.file_name()).count() < 2 {
+        return name.to_string_lossy().into_owned();
+    }
+    path.to_string_lossy().into_owned()
+}
+
+/// The file's passages, or why it cannot be read.
+pub(super) fn read(path: &Path, name: &str) -> Parsed {
+    let size = fs::metadata(path).map(|file| file.len()).unwrap_or(0);
+    let complaint = if size > import::MAX_FILE_BYTES as u64 {
+        format!("the file has {size} bytes, at most {} are read: split it", import::MAX_FILE_BYTES)
+    } else {
+        match fs::read(path) {
+            Ok(bytes) => return import::parse(name, &bytes),
+            Err(error) => format!("cannot read {}: {error}", path.display()),
+        }
+    };
+    let problem = Problem { file: name.to_owned(), line: None, kind: ProblemKind::Error, message: complaint };
+    Parsed { problems: vec![problem], ..Parsed::default() }
+}
