@@ -65,7 +65,7 @@ fn places(snapshot: &Snapshot, text: &str) -> Vec<String> {
 
 #[test]
 fn the_graph_finds_what_the_scan_finds() {
-    let entries = entries(600);
+    let entries = entries(300);
     let graph = Vectors::graph(&entries);
     let everything = |_: usize| true;
     let (mut same, mut all) = (0, 0);
@@ -81,9 +81,9 @@ fn the_graph_finds_what_the_scan_finds() {
 
 #[test]
 fn the_graph_never_returns_what_is_gone_and_falls_back_to_the_scan() {
-    let entries = entries(300);
+    let entries = entries(150);
     let graph = Vectors::graph(&entries);
-    let alive = |at: usize| at.is_multiple_of(100);
+    let alive = |at: usize| at.is_multiple_of(50);
     let query = Encoder::embedded().encode(&sentence(5));
     assert_eq!(graph.nearest(&entries, &query, 4, &alive), scan(&entries, &query, 4, &alive));
 }
