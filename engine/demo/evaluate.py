@@ -1,7 +1,7 @@
 """Measures the demo model on held-out questions, greedy, after MXFP4; needs nothing but Python for the first.
 
     python evaluate.py end-to-end --binary ../../target/release/frontdesk  # through the real gateway, retrieval and engine
-    python evaluate.py alone --run runs/demo                               # the model alone, by the right passage's place
+    python evaluate.py alone                                               # the model alone, by the right passage's place
 
 End to end counts an answer as right when it holds every fact of the right entry (exact figures and names), and an
 uncovered question as refused when the reply offers a person instead of an answer. The sample base is the shipped one
@@ -34,7 +34,7 @@ def main():
     whole.add_argument("--port", type=int, default=7106)
     whole.add_argument("--misses", help="write every wrong answer to this file")
     alone = modes.add_parser("alone")
-    alone.add_argument("--run", default=str(HERE / "runs/demo"))
+    alone.add_argument("--model", default=str(HERE / "model"))
     alone.add_argument("--samples", type=int, default=400)
     args = parser.parse_args()
     if args.mode == "alone":
@@ -113,18 +113,12 @@ def model_alone(args):
     from tokenizers import Tokenizer
 
     from data import Bank, Source
-    from model import Model
-    from mxfp4 import rounded
     from prompt import Encoder
     from train import masks_of
 
-    model = Model()
-    model.load_state_dict(torch.load(Path(args.run) / "weights.pt", map_location="cpu")["model"])
-    model = model.bfloat16().float().eval()
-    for layer in model.layers:
-        layer.mlp.gate_up_proj.data, layer.mlp.down_proj.data = rounded(layer.mlp.gate_up_proj.data), rounded(layer.mlp.down_proj.data)
+    model = exported(Path(args.model))
     bank = Bank()
-    source, encoder = Source(2026, bank, bank.held), Encoder(Tokenizer.from_file(str(Path(args.run) / "tokenizer.json")))
+    source, encoder = Source(2026, bank, bank.held, mixed=0.0), Encoder(Tokenizer.from_file(str(Path(args.model) / "tokenizer.json")))
     seen: dict[str, list] = {}
     while sum(map(len, seen.values())) < args.samples:
         sample = source.sample()
@@ -140,6 +134,26 @@ def model_alone(args):
         seen.setdefault(kind, []).append((bool(said[:chosen].all()), bool(said.all())))
     table = {kind: {"samples": len(rows), "chosen right": round(sum(c for c, _ in rows) / len(rows), 3), "whole reply right": round(sum(e for _, e in rows) / len(rows), 3)} for kind, rows in sorted(seen.items())}
     print(json.dumps(table, indent=1))
+
+
+def exported(folder):
+    """The model as shipped: bf16, and MXFP4 for the experts."""
+    import torch
+    from safetensors.torch import load_file
+
+    from model import Model
+    from mxfp4 import unpacked
+
+    tensors, state = load_file(str(folder / "model.safetensors")), {}
+    for name, value in tensors.items():
+        key = name.removeprefix("model.").replace(".experts", "")
+        if key.endswith("_blocks"):
+            state[key.removesuffix("_blocks")] = unpacked(value, tensors[name.replace("_blocks", "_scales")])
+        elif not key.endswith("_scales"):
+            state[key] = value.float()
+    model = Model().eval()
+    model.load_state_dict(state)
+    return model
 
 
 if __name__ == "__main__":

@@ -13,6 +13,13 @@ def quantize(weights):
     return codes[..., ::2] | codes[..., 1::2] << 4, (exponent.squeeze(-1) + 127).to(torch.uint8)
 
 
+def unpacked(blocks, scales):
+    """The values: [..., n]."""
+    codes = torch.stack([blocks & 15, blocks >> 4], -1).flatten(-2).long()
+    values = torch.cat([VALUES, -VALUES])[codes] * torch.exp2(scales.float() - 127).unsqueeze(-1)
+    return values.flatten(-2)
+
+
 def rounded(weights):
     """What a reader of the quantized weights gets."""
     groups, exponent = scaled(weights)

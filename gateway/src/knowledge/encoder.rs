@@ -74,10 +74,20 @@ pub struct Encoder {
 }
 
 /// One learned vector.
-struct Row<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
     values: &'a [i8],
     scale: f32,
     length: f32,
+}
+
+impl Row<'_> {
+    /// How alike two features are in meaning, from 0 to 1.
+    pub fn likeness(&self, other: &Row<'_>) -> f32 {
+        let product: i32 =
+            self.values.iter().zip(other.values).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+        (product as f32 / (self.length * other.length)).max(0.0)
+    }
 }
 
 /// The keys are hashes already.
@@ -182,23 +192,13 @@ impl Encoder {
         row.or_else(|| self.unseen.get(feature.kind as usize)).copied().unwrap_or(1.0)
     }
 
-    /// How alike two features are in meaning, from 0 to 1; features never seen in training are only like themselves.
-    pub fn likeness(&self, one: Feature, other: Feature) -> f32 {
-        if one == other {
-            return 1.0;
-        }
-        let (Some(one), Some(other)) = (self.row(one), self.row(other)) else { return 0.0 };
-        let product: i32 =
-            one.values.iter().zip(other.values).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-        (product as f32 / (one.length * other.length)).max(0.0)
-    }
-
     /// SHA-256 of the weights: vectors of different encoders must never meet in one index.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    fn row(&self, feature: Feature) -> Option<Row<'_>> {
+    /// What was learned of a feature, if it was seen in training.
+    pub fn row(&self, feature: Feature) -> Option<Row<'_>> {
         let row = *self.rows.get(&feature.hash)?;
         let values = self.table.get(row * MEANING..(row + 1) * MEANING)?;
         Some(Row { values, scale: *self.scales.get(row)?, length: *self.lengths.get(row)? })

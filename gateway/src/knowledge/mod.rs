@@ -37,7 +37,7 @@ const MAX_HITS: usize = 50;
 const FOLLOW_MILLIS: u64 = 300;
 /// A base beyond this is rebuilt beside the searches, not in the import.
 const REBUILT_AT_ONCE: usize = 5_000;
-/// A judgement from here on counts as covered; `encoder/calibrate.py` moves its zero so that few covered questions are refused.
+/// A judgement from here on counts as covered.
 const COVERED: f32 = 0.5;
 
 /// Why the knowledge base could not do what was asked.
