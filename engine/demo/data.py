@@ -190,6 +190,8 @@ ASPECTS = [  # (zh questions, en questions, zh texts, en texts) about {product}
 ]
 OPENINGS_ZH = ["你好，", "请问", "请问一下，", "您好，我想问下", "亲，", "麻烦问一下", "那个", "客服在吗？", "我的订单号是{n}，", "我手机号138****{d}，"]
 OPENINGS_EN = ["Hi, ", "Hello, ", "Excuse me, ", "Quick question: ", "hey ", "Could you tell me: ", "My order is #{n}. "]
+PREFACES_ZH = ["我的手机号是1{d2}****{d}，", "身份证号是1101**********{d3}X，", "身份证4403**********{d}，", "我叫{name}，电话1{d2}****{d}，", "我上周在你们这里买了{product}，用了{n}天，", "订单号{n}{d}{d}，", "收件人{name}，地址{place}，", "之前问过一次没人理我，今天再来问一下，", "不好意思打扰了，我是第一次来，想了解一下，", "我同事推荐我来的，她说你们家不错，我有个问题，"]
+PREFACES_EN = ["My phone is 1{d2}****{d}. ", "My ID is 1101**********{d3}X. ", "I'm {name}, e-mail a***@{d}.com, and ", "I bought the {product} {n} days ago. ", "Order {n}{d}{d}, sent to {place}. ", "Sorry to bother you, it is my first time here and I have a question. ", "I asked this before and nobody answered, so once more: "]
 CLOSINGS_ZH = ["谢谢", "，谢谢！", "？急", "呢", "啊", "呀？", "，麻烦了", "…"]
 CLOSINGS_EN = [" thanks", " Thanks!", " please", "??", " Thank you."]
 MARKS_ZH = ["温馨提示：", "注意：", "", "", "", "", "", ""]
@@ -198,11 +200,11 @@ MARKS_ZH = ["温馨提示：", "注意：", "", "", "", "", "", ""]
 class Source:
     """Draws samples. One per process, from its own seed; `topics` decides between training and held-out."""
 
-    def __init__(self, seed: int, bank: Bank, topics=None, entries: list[dict] | None = None, misses=0.22, real=0.06, mixed=0.3):
+    def __init__(self, seed: int, bank: Bank, topics=None, entries: list[dict] | None = None, misses=0.22, real=0.06, mixed=0.3, prefaced=0.3):
         """`misses`: share of passages that do not answer; `real`: of entries from whole bases; `mixed`: of samples whose
-        passages may differ in language."""
+        passages may differ in language; `prefaced`: of questions with something said before them."""
         self.chance, self.bank, self.topics = Chance(seed), bank, topics or bank.train
-        self.entries, self.misses, self.real, self.mixed = entries or [], misses, real, mixed
+        self.entries, self.misses, self.real, self.mixed, self.prefaced = entries or [], misses, real, mixed, prefaced
         self.by_vertical: dict[str, list[Topic]] = {}
         for topic in self.topics:
             self.by_vertical.setdefault(topic.vertical, []).append(topic)
@@ -420,7 +422,9 @@ class Source:
     def vary(self, question, language):
         """The question as somebody types it."""
         c = self.chance
-        if c.random() < 0.2:
+        if c.random() < self.prefaced:
+            question = self.preface(language) + question
+        elif c.random() < 0.2:
             question = c.choice(OPENINGS_ZH if language == "zh" else OPENINGS_EN).replace("{n}", c.digits(8)).replace("{d}", c.digits(4)) + question
         if c.random() < 0.15:
             question = question.rstrip("？?。.") + c.choice(CLOSINGS_ZH if language == "zh" else CLOSINGS_EN)
@@ -430,6 +434,16 @@ class Source:
         if c.random() < 0.1:
             question = question.lower() if language == "en" else question.rstrip("？")
         return question
+
+    def preface(self, language) -> str:
+        """What people say before they ask: who they are, what they bought."""
+        c = self.chance
+        parts = c.sample(PREFACES_ZH if language == "zh" else PREFACES_EN, c.choice([1, 2, 2, 3]))
+        text = "".join(parts)
+        for name, size in (("d2", 2), ("d3", 3), ("d", 4)):
+            while "{" + name + "}" in text:
+                text = text.replace("{" + name + "}", c.digits(size), 1)
+        return c.fill(text, {}, language)
 
     def small_talk(self) -> Sample:
         c = self.chance

@@ -162,7 +162,7 @@ class Packer:
     def __init__(self, args, out, seed, difficulty):
         bank, held = Bank(), difficulty is None
         entries = [] if held else read_entries(HERE / "bank" / "samples.jsonl") + read_entries(HERE / "bank" / "bases.jsonl")
-        shares = {} if held else {"misses": args.misses, "real": args.real}
+        shares = {"prefaced": 0.0} if held else {"misses": args.misses, "real": args.real}
         self.source = Source(seed, bank, bank.held if held else bank.train, entries, **shares)
         self.args, self.difficulty = args, difficulty
         self.encoder, self.length, self.rest = Encoder(Tokenizer.from_file(str(Path(out) / "tokenizer.json"))), args.length, None
@@ -196,7 +196,7 @@ class Packer:
         while True:
             sample = self.draw()
             prompt, (reply, weights) = self.encoder.prompt(sample), self.encoder.reply(sample)
-            if len(prompt) + len(reply) <= 1200:
+            if len(prompt) + len(reply) <= min(1200, self.length):
                 return sample, prompt, reply, weights
 
 

@@ -354,7 +354,7 @@ pub struct Source {
     pub title: String,
     /// The file it came from.
     pub source: String,
-    /// How near it is to the question (0 to 1).
+    /// How well it matches the question: comparable within one search only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
 }
