@@ -125,25 +125,19 @@ fn damaged_indexes() {
 fn truncated_files() {
     let length = std::fs::metadata(Copy::of("dense").path("model.safetensors")).unwrap().len();
     for keep in [length - 1, length / 2, length / 100] {
-        let copy = Copy::of("dense");
-        std::fs::File::options()
-            .write(true)
-            .open(copy.path("model.safetensors"))
-            .unwrap()
-            .set_len(keep)
-            .unwrap();
-        copy.assert_error(&["model.safetensors", &keep.to_string()]);
+        cut("dense", keep).assert_error(&["model.safetensors", &keep.to_string()]);
     }
     for keep in [0, 7, 100] {
-        let copy = Copy::of("dense");
-        std::fs::File::options()
-            .write(true)
-            .open(copy.path("model.safetensors"))
-            .unwrap()
-            .set_len(keep)
-            .unwrap();
-        copy.assert_error(&["model.safetensors", "expected", "found"]);
+        cut("dense", keep).assert_error(&["model.safetensors", "expected", "found"]);
     }
+}
+
+/// A copy whose only tensor file ends after `keep` bytes.
+fn cut(name: &str, keep: u64) -> Copy {
+    let copy = Copy::of(name);
+    let file = std::fs::File::options().write(true).open(copy.path("model.safetensors")).unwrap();
+    file.set_len(keep).unwrap();
+    copy
 }
 
 #[test]
