@@ -146,7 +146,7 @@ class Chance(random.Random):
         return self.choice([f"{self.word().capitalize()} {noun}", noun, self.word()])
 
     def fill(self, text: str, values: dict[str, str], language: str) -> str:
-        """Slots named alike get the same value only where they are `shared` between question and answer."""
+        """`text` with its slots filled: from `values` where they name one, else at random, each anew."""
         out, rest = [], text
         while "{" in rest:
             before, _, rest = rest.partition("{")

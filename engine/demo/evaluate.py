@@ -70,7 +70,7 @@ def measured(args, base, misses):
             misses.append({"base": base, **row, "answer": answer, "covered": about.get("covered"), "sources": about.get("sources")})
     for row in lines(HERE / f"eval/{base}_uncovered.jsonl"):
         answer, about = ask(args.port, row["question"])
-        refused = bool(re.search("人工|to a person|不知道|don't know", answer)) or bool(about.get("smalltalk"))
+        refused = bool(re.search("人工|to a person|不知道|don't know", answer))
         count(counts, "refused", row["kind"], refused)
         if not refused:
             misses.append({"base": base, **row, "answer": answer, "covered": about.get("covered"), "sources": about.get("sources")})
