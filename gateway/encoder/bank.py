@@ -1,5 +1,6 @@
-"""Reads the question bank (engine/demo/bank/*.txt) and the concept list, and turns them into groups of texts that mean the same."""
+"""Reads the question bank and the businesses (engine/demo/bank) and the list of concepts."""
 
+import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -44,6 +45,77 @@ def read_topics(folder=BANK):
     return [topic for topic in topics.values() if topic.questions["zh"] and topic.questions["en"] and topic.answers["zh"]]
 
 
+@dataclass
+class Entry:
+    """One entry of a business by language (zh, en), and what customers type who want it."""
+
+    titles: dict
+    texts: dict
+    questions: list = field(default_factory=list)
+
+
+@dataclass
+class Business:
+    """A knowledge base with questions that it covers and questions that it does not."""
+
+    name: str
+    entries: list = field(default_factory=list)
+    uncovered: list = field(default_factory=list)
+    # Kinds of the uncovered questions, where they are told.
+    kinds: dict = field(default_factory=dict)
+
+
+def language_of(text):
+    return "zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en"
+
+
+def read_businesses(folder=BANK):
+    """The businesses of bases/*.txt (every entry in both languages), bases.jsonl and samples.jsonl (in one)."""
+    found = [read_business(path) for path in sorted((Path(folder) / "bases").glob("*.txt"))]
+    single = {}
+    for name in ("samples.jsonl", "bases.jsonl"):
+        for line in (Path(folder) / name).read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            business = single.setdefault(entry.get("base", "sample"), Business(entry.get("base", "sample")))
+            if "uncovered" in entry:
+                business.uncovered.append(entry["uncovered"])
+                business.kinds[entry["uncovered"]] = entry.get("kind", "near")
+            else:
+                language = entry["language"]
+                business.entries.append(Entry({language: entry["title"]}, {language: entry["text"]}, entry["questions"]))
+    return found + list(single.values())
+
+
+def left_out(businesses):
+    """The businesses that the encoder never sees: those of bases.jsonl, and those that left_out.txt names."""
+    names = set((HERE / "left_out.txt").read_text(encoding="utf-8").split())
+    return [business for business in businesses if business.kinds or business.name in names]
+
+
+def read_business(path):
+    """One file: `#` key and descriptions; `@` and `t` titles, `a` and `b` texts, `q` and `e` questions; `u` and `v` what no entry answers."""
+    business, entry = Business(path.stem), None
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        kind, _, rest = line.strip().partition(" ")
+        if kind == "@":
+            entry = Entry({"zh": rest}, {})
+            business.entries.append(entry)
+        elif kind == "t":
+            entry.titles["en"] = rest
+        elif kind in ("a", "b"):
+            entry.texts["zh" if kind == "a" else "en"] = rest
+        elif kind in ("q", "e"):
+            entry.questions.append(rest)
+        elif kind in ("u", "v"):
+            business.uncovered.append(rest)
+        elif kind not in ("", "#"):
+            raise ValueError(f"{path.name} line {number}: unknown kind {kind!r}")
+    broken = [e.titles for e in business.entries if not (e.titles.keys() == e.texts.keys() == {"zh", "en"} and e.questions)]
+    if broken:
+        raise ValueError(f"{path.name}: not whole: {broken[0]}")
+    return business
+
+
 def read_lines(name, folder=BANK):
     """The texts of a flat file such as offtopic.txt, without comments and kind letters; empty where there is none."""
     path = Path(folder) / name
@@ -54,12 +126,12 @@ def read_lines(name, folder=BANK):
 
 
 def read_concepts(path=HERE / "concepts.txt"):
-    """Groups of words and short phrases with one meaning: [{"zh": [...], "en": [...]}]."""
+    """Groups of words and short phrases with one meaning: [[phrase, ...]]."""
     concepts = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             _, zh, en = line.split("|", 2)
-            concepts.append({"zh": zh.split(), "en": [phrase.strip() for phrase in en.split(",") if phrase.strip()]})
+            concepts.append(zh.split() + [phrase.strip() for phrase in en.split(",") if phrase.strip()])
     return concepts
 
 

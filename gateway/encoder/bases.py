@@ -1,14 +1,13 @@
 """Knowledge bases with questions that they cover and questions that they do not, and how the gateway's retrieval measures each question."""
 
-import json
 import random
 from dataclasses import dataclass, field
 
-from bank import BANK, HERE, fill, read_lines, read_topics
+from bank import HERE, language_of, left_out, read_businesses, read_lines
 from features import ask
 
 # Smaller copies of each base, without some of the entries: questions about those are not covered, and as near as can be.
-COPIES, LEFT_OUT = 3, 0.35
+LEFT_OUT = 0.35
 
 
 @dataclass
@@ -23,45 +22,57 @@ class Question:
 
 @dataclass
 class Base:
-    """A business's entries, and questions about them."""
+    """A business's entries as imported, and questions about them."""
 
     name: str
     entries: list = field(default_factory=list)
     questions: list = field(default_factory=list)
 
 
-def language_of(text):
-    return "zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en"
+def bases():
+    """The businesses that the encoder was not trained on: in Chinese, in English or in both, with similar questions or without."""
+    found = []
+    for at, business in enumerate(left_out(read_businesses())):
+        languages = ("zh", "en") if business.kinds else [("zh", "en"), ("zh",), ("en",), ("zh", "en")][at % 4]
+        found.append(imported(business, languages, similar=4 * (at % 3 == 0)))
+    return found
 
 
-def read_bases(folder=BANK):
-    """The sample shop and the businesses of bases.jsonl."""
-    bases = {}
-    for name in ("samples.jsonl", "bases.jsonl"):
-        for line in (folder / name).read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            base = bases.setdefault(entry.get("base", "sample"), Base(entry.get("base", "sample")))
-            if "uncovered" in entry:
-                base.questions.append(Question(entry["uncovered"], [], entry.get("kind", "near"), language_of(entry["uncovered"])))
-                continue
-            base.questions += [Question(text, [len(base.entries)], "covered", language_of(text)) for text in entry["questions"]]
-            base.entries.append({"question": entry["title"], "text": entry["text"]})
-    return list(bases.values())
+def imported(business, languages, similar=0):
+    """The base with entries in these languages, each with some of its questions as similar ones; the others are asked."""
+    base = Base(business.name)
+    for number, entry in enumerate(business.entries):
+        known, asked = entry.questions[::2][:similar], entry.questions
+        asked = [question for question in asked if question not in known]
+        places = {}
+        for language in (l for l in languages if l in entry.titles):
+            places[language] = len(base.entries)
+            base.entries.append({"question": entry.titles[language], "similar": known, "text": entry.texts[language], "number": number})
+        for question in asked:
+            # An answer in the customer's own language is the right one, where there is one.
+            language = language_of(question)
+            if language in places or len(entry.titles) == 1:
+                base.questions.append(Question(question, [places.get(language) if language in places else next(iter(places.values()))], "covered", language))
+    wanted = [text for text in business.uncovered if language_of(text) in languages]
+    base.questions += [Question(text, [], business.kinds.get(text, "near"), language_of(text)) for text in wanted]
+    return base
 
 
 def strangers(bases, base, rng):
-    """Questions that have nothing to do with `base`: of other businesses, of the world at large, and small talk."""
-    others = [question.text for other in bases if other is not base for question in other.questions if question.kind == "covered"]
-    topics = [fill(rng.choice(topic.questions[language]), rng) for topic in read_topics() for language in ("zh", "en")]
-    kinds = {"other business": rng.sample(others, min(60, len(others))) + rng.sample(topics, 60)}
+    """Questions that have nothing to do with `base`: what other businesses do not even answer themselves (what they do answer, as opening
+    hours, many answer alike), the world at large, and small talk."""
+    languages = {question.language for question in base.questions}
+    others = [q.text for other in bases if other.name != base.name for q in other.questions if q.kind == "near" and q.language in languages]
+    kinds = {"other business": rng.sample(sorted(set(others)), 60)}
     for kind, name in (("off topic", "offtopic.txt"), ("small talk", "smalltalk.txt")):
         kinds[kind] = rng.sample(read_lines(name)[1::2], 60)
-    return [Question(text, [], kind, language_of(text)) for kind, texts in kinds.items() for text in texts]
+    return [Question(text, [], kind, language_of(text)) for kind, texts in kinds.items() for text in texts if language_of(text) in languages]
 
 
 def smaller(base, rng):
     """A copy without some entries; the questions about those are then near misses."""
-    kept = [place for place in range(len(base.entries)) if rng.random() > LEFT_OUT]
+    gone = {number for number in range(len(base.entries)) if rng.random() < LEFT_OUT}
+    kept = [place for place, entry in enumerate(base.entries) if entry["number"] not in gone]
     at = {place: new for new, place in enumerate(kept)}
     copy = Base(base.name, [base.entries[place] for place in kept])
     for question in base.questions:
@@ -71,16 +82,27 @@ def smaller(base, rng):
     return copy
 
 
+def joined(base, others):
+    """A large base: the entries of others stand beside the base's own. Its uncovered questions may be answered by them, so they are left out."""
+    entries = base.entries + [entry for other in others for entry in other.entries]
+    return Base(base.name, entries, [question for question in base.questions if question.kind == "covered"])
+
+
 def cases(bases, seed=1):
-    """Every base whole, with strangers, and a few smaller copies."""
+    """Every base whole, with strangers; without some entries; and in larger ones, whose own uncovered questions still have no answer."""
     rng, made = random.Random(seed), []
     for base in bases:
         made.append(Base(base.name, base.entries, base.questions + strangers(bases, base, rng)))
-        made += [smaller(base, rng) for _ in range(COPIES)]
+        made.append(smaller(base, rng))
+        large = joined(base, rng.sample([other for other in bases if other.name != base.name], rng.choice([1, 2, 4])))
+        large.questions = rng.sample(large.questions, min(120, len(large.questions)))
+        large.questions += [question for question in base.questions if question.kind == "near"] + strangers(bases, base, rng)
+        made.append(large)
     return made
 
 
-def measure(made):
+def measure(made, encoder=HERE / "encoder.safetensors"):
     """[(base, question, result)]: what the gateway measures of each question in its base."""
-    results = ask([{"entries": base.entries, "queries": [question.text for question in base.questions]} for base in made], "--encoder", str(HERE / "encoder.safetensors"))
+    asked = [{"entries": base.entries, "queries": [question.text for question in base.questions]} for base in made]
+    results = ask(asked, "--encoder", str(encoder))
     return [(base, question, one) for base, result in zip(made, results) for question, one in zip(base.questions, result)]

@@ -8,7 +8,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 # The program that measures; FRONTDESK_TRIAL names one that is built already.
 TRIAL = os.environ.get("FRONTDESK_TRIAL", "cargo run -q --release -p frontdesk-gateway --example retrieval_trial --").split()
-KINDS = 7
+KINDS = 5
+QUESTION, HEADING, TEXT = range(3)
 MASK = (1 << 64) - 1
 
 
@@ -22,6 +23,11 @@ def ask(lines, *options):
 def features(texts):
     """For each text its [(hash, kind)], each once."""
     return ask(texts, "--features")
+
+
+def places(texts):
+    """For each (text, role) a list of places, each a list of [hash, kind]."""
+    return ask([list(text) for text in texts], "--places")
 
 
 def mix(x):

@@ -1,12 +1,15 @@
-"""Trains the text encoder and writes encoder.safetensors. A few minutes on two CPU cores; a GPU is used where there is one.
+"""Trains the text encoder and writes encoder.safetensors. Runs on a CPU: half an hour on two cores.
 
-    python train.py
+    python train.py --minutes 18
+
+Some businesses are left out (`bank.left_out`): they are what calibrate.py fits and judges with.
 """
 
 import argparse
 import hashlib
 import math
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,188 +18,184 @@ import torch
 import torch.nn.functional as F
 from safetensors.numpy import save
 
-from bank import BANK, HERE, SLOT, fill, read_concepts, read_topics
-from features import KINDS, features, mix
+from bank import BANK, HERE, Business, Entry, fill, language_of, left_out, read_businesses, read_concepts, read_lines, read_topics
+from features import HEADING, KINDS, QUESTION, TEXT, places
+from model import FIRST, UNKNOWN, Encoder, Texts
 
-MEANING, CODE_ENTRIES = 256, 6
-MEANING_SHARE, HALF_STRENGTH = 0.75, 0.15
-# How much a kind counts beside the others; pieces and long grams repeat what shorter ones say.
-KIND_WEIGHT = [0.5, 0.8, 0.4, 0.8, 0.25, 0.4, 2.0]
-
-
-
-def substitute(text, language, concepts, rng):
-    """Puts another word of the same concept, in the same language, in place of one word of the text."""
-    found = [(word, group) for group in concepts for word in group[language] if len(word) > (1 if language == "zh" else 3) and word in text]
-    if not found:
-        return text
-    word, group = rng.choice(found)
-    return text.replace(word, rng.choice(group[language]), 1)
+LIMITS = {QUESTION: 40, HEADING: 24, TEXT: 72}
+# Features in fewer texts than this are not learned.
+SEEN = 3
+# How much a kind of feature says beside the others, for wording and keywords.
+KIND_WEIGHT = [0.5, 0.8, 0.8, 0.25, 2.0]
+# Businesses and entries of one step; phrases of the list of concepts.
+BUSINESSES, ENTRIES, PHRASES = 6, 32, 160
+SCALE = 8.0
 
 
-def groups(topics, concepts, rng, variants):
-    """Training groups: (questions, answers), each a list of texts; a concept is a group without answers."""
-    made = []
-    for topic in topics:
-        questions, answers = [], []
-        for language in ("zh", "en"):
-            for _ in range(variants):
-                values = {}
-                for text in topic.questions[language]:
-                    text = fill(text, rng, values)
-                    questions.append(substitute(text, language, concepts, rng) if rng.random() < 0.4 else text)
-                answers += [fill(text, rng, values) for text in topic.answers[language]]
-        made.append((list(dict.fromkeys(questions)), answers))
-    return made + [(concept["zh"] + concept["en"], []) for concept in concepts if len(concept["zh"] + concept["en"]) > 1]
+def topics_as_businesses(rng):
+    """The question bank's topics, a business a trade."""
+    trades = {}
+    for topic in read_topics():
+        values = {}
+        text = lambda given: fill(given, rng, values)
+        titles, texts = ({l: text(by[l][0]) for l in ("zh", "en")} for by in (topic.questions, topic.answers))
+        questions = [text(q) for l in ("zh", "en") for q in topic.questions[l][1:]]
+        trades.setdefault(topic.vertical, Business(topic.vertical)).entries.append(Entry(titles, texts, questions))
+    return [trade for trade in trades.values() if len(trade.entries) > 4]
 
 
-def raw(topics, concepts):
-    """Every text as it was written, slots empty: what features are counted in."""
-    written = [text for t in topics for l in ("zh", "en") for text in t.questions[l] + t.answers[l]]
-    return [SLOT.sub(" ", text) for text in written] + [text for concept in concepts for text in concept["zh"] + concept["en"]]
+class Corpus:
+    """All texts with their features, and batches drawn from them."""
 
-
-class Vocabulary:
-    """The features seen in at least two texts, with a weight each that falls with how common it is."""
-
-    def __init__(self, texts):
+    def __init__(self, businesses, phrases):
+        self.businesses, self.phrases = businesses, phrases
+        # Every second line; the others are for calibrate.py.
+        self.strangers = [line for name in ("offtopic.txt", "smalltalk.txt") for line in read_lines(name)[::2]]
+        told = [(text, QUESTION) for b in businesses for text in b.uncovered + [q for e in b.entries for q in e.questions]]
+        told += [(text, HEADING) for b in businesses for e in b.entries for text in (*e.titles.values(), *e.questions)]
+        told += [(text, TEXT) for b in businesses for e in b.entries for text in e.texts.values()]
+        told += [(phrase, QUESTION) for group in (self.strangers, *phrases) for phrase in group]
+        told = list(dict.fromkeys(told))
+        found = places(told)
         seen, kinds = Counter(), {}
-        for found in features(texts):
-            for feature, kind in found:
+        for (text, role), of_text in zip(told, found):
+            if (role == HEADING) and (text, QUESTION) in seen:
+                continue
+            for feature, kind in {(f, k) for place in of_text for f, k in place}:
                 seen[feature] += 1
                 kinds[feature] = kind
-        self.hashes = sorted(feature for feature, count in seen.items() if count >= 2)
-        self.row = {feature: row for row, feature in enumerate(self.hashes)}
-        rarity = lambda count: math.log(1 + len(texts) / count) / math.log(1 + len(texts))
-        self.weights = np.array([KIND_WEIGHT[kinds[f]] * rarity(seen[f]) ** 1.5 for f in self.hashes], np.float32)
-        self.unseen = np.array([KIND_WEIGHT[kind] for kind in range(KINDS)], np.float32)
+        self.hashes = sorted(feature for feature, count in seen.items() if count >= SEEN)
+        rarity = lambda count: math.log(1 + len(told) / count) / math.log(1 + len(told))
+        self.rarity = np.array([KIND_WEIGHT[kinds[f]] * rarity(seen[f]) ** 1.5 for f in self.hashes], np.float32)
+        self.texts = Texts(found, {feature: at + FIRST for at, feature in enumerate(self.hashes)})
+        self.place = {text: at for at, text in enumerate(told)}
 
-    def weigh(self, found):
-        """[(hash, row or -1, weight)] of a text's features."""
-        return [(f, r, self.weights[r] if r >= 0 else self.unseen[kind]) for f, kind in found for r in [self.row.get(f, -1)]]
+    def read(self, text, role):
+        return (*self.texts.read(self.place[text, role], LIMITS[role]), role)
 
+    def question(self, text):
+        return [self.read(text, QUESTION)]
 
-def wording(weighed):
-    """The fixed half of a text's vector, of length 1."""
-    sums = np.zeros(512 - MEANING, np.float32)
-    for feature, _, weight in weighed:
-        bits = mix(feature ^ 0x9E3779B97F4A7C15)
-        for entry in range(CODE_ENTRIES):
-            nine = bits >> (9 * entry)
-            sums[nine & 0xFF] += -weight if nine & 0x100 else weight
-    return sums / max(np.linalg.norm(sums), 1e-30)
+    def passage(self, entry, language, rng):
+        """Heading and text; now and then a customer's question stands as heading, as in bases with similar questions."""
+        heading = rng.choice(entry.questions) if rng.random() < 0.1 else entry.titles[language]
+        return [self.read(heading, HEADING), self.read(entry.texts[language], TEXT)]
 
-
-class Texts:
-    """Texts as flat arrays, ready to be summed in batches."""
-
-    def __init__(self, texts, vocabulary):
-        weighed = [vocabulary.weigh(found) for found in features(texts)]
-        self.rows = [np.array([row for _, row, _ in w], np.int64) for w in weighed]
-        self.weights = [np.array([weight for _, _, weight in w], np.float32) for w in weighed]
-        self.wording = np.stack([wording(w) for w in weighed])
-
-    def batch(self, indices, dropout, rng, device):
-        """(rows, weights, offsets, squares, wording) of the chosen texts, with features dropped or made unknown at random."""
-        rows, weights, lengths, squares = [], [], [], []
-        for i in indices:
-            keep = rng.random(len(self.rows[i])) >= dropout
-            keep = keep if keep.any() else ~keep
-            r, w = self.rows[i][keep], self.weights[i][keep]
-            squares.append(max((w * w).sum(), 1e-9))
-            known = (r >= 0) & (rng.random(len(r)) >= dropout / 2)
-            rows.append(r[known]), weights.append(w[known]), lengths.append(known.sum())
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        to = lambda array, kind: torch.as_tensor(np.asarray(array), dtype=kind, device=device)
-        return (to(np.concatenate(rows), torch.long), to(np.concatenate(weights), torch.float32), to(offsets, torch.long),
-                to(squares, torch.float32), to(self.wording[indices], torch.float32))
+    def draw(self, business, rng):
+        """(passages, questions) of some entries, a question each, mostly in the passage's language."""
+        turn, passages, questions = rng.random(), [], []
+        for entry in rng.sample(business.entries, min(ENTRIES, len(business.entries))):
+            languages = sorted(entry.titles)
+            language = rng.choice(languages) if turn < 0.25 or len(languages) == 1 else "zh" if turn < 0.65 else "en"
+            same = [question for question in entry.questions if language_of(question) == language]
+            questions.append(self.question(rng.choice(same if same and rng.random() < 0.6 else entry.questions)))
+            passages.append(self.passage(entry, language, rng))
+        return passages, questions
 
 
-def encode(table, batch):
-    """The 512 numbers of each text, as src/knowledge/encoder.rs computes them; also the meaning half alone, of length 1."""
-    rows, weights, offsets, squares, words = batch
-    meaning = F.embedding_bag(rows, table, offsets, mode="sum", per_sample_weights=weights)
-    length = meaning.norm(dim=1, keepdim=True).clamp_min(1e-9)
-    relative = length / squares.sqrt()[:, None]
-    direction = meaning / length
-    both = torch.cat([direction * math.sqrt(MEANING_SHARE) * relative / (relative + HALF_STRENGTH), words * math.sqrt(1 - MEANING_SHARE)], 1)
-    return F.normalize(both, dim=1), direction
+def losses(model, corpus, rng, dropout):
+    """The loss of one step, and the share of questions whose entry scores highest."""
+    drawn = [(business, *corpus.draw(business, rng)) for business in rng.sample(corpus.businesses, BUSINESSES)]
+    owner = torch.tensor([at for at, (_, passages, _) in enumerate(drawn) for _ in passages])
+    passages = model([p for _, ps, _ in drawn for p in ps], dropout / 2)
+    questions = model([q for _, _, qs in drawn for q in qs], dropout)
+    # Other businesses have entries that would answer as well, so they count less.
+    meaning = SCALE * questions[1] @ passages[1].T - 2.0 * (owner[:, None] != owner[None])
+    loss, right = 0.5 * F.cross_entropy(meaning, torch.arange(len(owner))), 0.0
+    for at, (business, _, _) in enumerate(drawn):
+        mine = (owner == at).nonzero()[:, 0]
+        own_passages = [part[mine] for part in passages]
+        scores, target = model.score([part[mine] for part in questions], own_passages), torch.arange(len(mine))
+        right += (scores.argmax(1) == target).float().mean().item() / BUSINESSES
+        loss = loss + (F.cross_entropy(scores, target) + 0.3 * uncovered_loss(model, corpus, business, scores, own_passages, rng, dropout)) / BUSINESSES
+    return loss + 0.5 * phrase_loss(model, corpus, rng, dropout * 1.5), right
 
 
-def pairs(made, first, rng, count):
-    """Draws groups and two texts of each: indices into the flat list of texts."""
-    left, right = [], []
-    for group in rng.choice(len(made), min(count, len(made)), replace=False):
-        questions, answers = made[group]
-        start = first[group]
-        a = rng.integers(len(questions))
-        if answers and rng.random() < 0.35:
-            b = len(questions) + rng.integers(len(answers))
-        else:
-            b = (a + 1 + rng.integers(len(questions) - 1)) % len(questions) if len(questions) > 1 else a
-        left.append(start + a), right.append(start + b)
-    return left, right
+def uncovered_loss(model, corpus, business, scores, passages, rng, dropout):
+    """The best entry must beat "none" where the right one is there, and must not where it was taken away or there is none."""
+    gone = torch.rand(len(scores)) < 0.5
+    lead = torch.logsumexp(scores.masked_fill(torch.diag(gone), -1e9), 1) - model.none
+    loss = F.binary_cross_entropy_with_logits(lead, (~gone).float())
+    chosen = rng.sample(business.uncovered, min(10, len(business.uncovered))) + rng.sample(corpus.strangers, 3)
+    chosen += rng.sample(rng.choice(corpus.businesses).uncovered or corpus.strangers, 3)
+    lead = torch.logsumexp(model.score(model([corpus.question(text) for text in chosen], dropout), passages), 1) - model.none
+    return loss + 0.5 * F.binary_cross_entropy_with_logits(lead, torch.zeros(len(chosen)))
 
 
-def contrast(left, right, temperature):
-    """Each text must find its partner among all others of the batch, in both directions."""
-    logits = left @ right.T / temperature
-    target = torch.arange(len(left), device=left.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+def phrase_loss(model, corpus, rng, dropout):
+    """Phrases of one group must find each other among those of other groups."""
+    groups = [rng.sample(group, 2) for group in rng.sample(corpus.phrases, PHRASES)]
+    one, other = (model([corpus.question(pair[side]) for pair in groups], dropout)[1] for side in (0, 1))
+    return F.cross_entropy(1.5 * SCALE * one @ other.T, torch.arange(len(groups)))
 
 
-def train(topics, concepts, steps, seed=1, size=320, quiet=False):
-    """Returns the vocabulary and the learned table."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(seed)
-    rng, shuffle = np.random.default_rng(seed), random.Random(seed)
-    made = groups(topics, concepts, shuffle, variants=2)
-    flat = [text for questions, answers in made for text in questions + answers]
-    first = np.cumsum([0] + [len(q) + len(a) for q, a in made])
-    vocabulary = Vocabulary(raw(topics, concepts))
-    texts = Texts(flat, vocabulary)
-    table = torch.nn.Parameter(torch.randn(len(vocabulary.hashes), MEANING, device=device) * 0.5 / math.sqrt(MEANING))
-    optimiser = torch.optim.Adam([table], lr=4e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
-        left, right = pairs(made, first, rng, size)
-        (both, meaning), (both_r, meaning_r) = (encode(table, texts.batch(i, 0.25, rng, device)) for i in (left, right))
-        loss = contrast(both, both_r, 0.06) + contrast(meaning, meaning_r, 0.06)
+def train(model, corpus, minutes, rate, dropout, seed):
+    """Trains for as long as it is told; the rate falls from a third of the time on."""
+    rng, began, step, recent = random.Random(seed), time.time(), 0, []
+    table = [model.table.weight]
+    rest = [value for name, value in model.named_parameters() if name != "table.weight"]
+    optimiser = torch.optim.AdamW([{"params": table, "weight_decay": 0.0}, {"params": rest, "weight_decay": 0.01}], betas=(0.9, 0.98), fused=True)
+    while (gone := (time.time() - began) / 60 / minutes) < 1:
+        pace = min(1.0, step / 30) * max(0.02, 1 - max(0.0, gone - 0.3) / 0.7)
+        for group, factor in zip(optimiser.param_groups, (2.0, 1.0)):
+            group["lr"] = rate * factor * pace
+        loss, right = losses(model, corpus, rng, dropout)
         optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        schedule.step()
-        if not quiet and (step % 100 == 0 or step == steps - 1):
-            print(f"step {step} loss {loss.item():.3f}", flush=True)
-    return vocabulary, table.detach().cpu().numpy()
+        recent.append((loss.item(), right))
+        step += 1
+        if step % 50 == 0:
+            mean = np.mean(recent[-50:], 0)
+            print(f"{(time.time() - began) / 60:5.1f} min, step {step}: loss {mean[0]:.3f}, right {mean[1]:.3f}", flush=True)
 
 
-def write(path, vocabulary, table):
+def write(path, model, corpus):
     """int8 rows with a scale each, in the layout that src/knowledge/encoder.rs reads."""
+    numbers = {name: value.detach().float().numpy() for name, value in model.named_parameters()}
+    table = numbers["table.weight"][FIRST:]
     scales = np.maximum(np.abs(table).max(1), 1e-8) / 127
     tensors = {
-        "hashes": np.array(vocabulary.hashes, np.uint64),
+        "hashes": np.array(corpus.hashes, np.uint64),
         "table": np.clip(np.round(table / scales[:, None]), -127, 127).astype(np.int8),
-        "scales": scales.astype(np.float32),
-        "weights": vocabulary.weights,
-        "settings": np.concatenate([vocabulary.unseen, [MEANING_SHARE, HALF_STRENGTH]]).astype(np.float32),
+        "scales": scales,
+        "rarity": corpus.rarity,
+        "unseen": np.array(KIND_WEIGHT, np.float32),
+        "unknown": numbers["table.weight"][UNKNOWN],
+        "roles": numbers["roles.weight"],
+        "tokens": numbers["tokens.weight"],
+        "meaning": numbers["meaning.weight"],
+        "counts": numbers["counts.weight"],
+        "counts_bias": numbers["counts.bias"],
     }
+    tensors = {name: np.ascontiguousarray(value, value.dtype if value.dtype in (np.uint64, np.int8) else np.float32) for name, value in tensors.items()}
+    assert len(tensors["unseen"]) == KINDS
     body = save(tensors)
     body = body[8 + int.from_bytes(body[:8], "little"):]
-    metadata = {"format": "frontdesk-encoder-2", "sha256": hashlib.sha256(body).hexdigest()}
+    metadata = {"format": "frontdesk-encoder-3", "sha256": hashlib.sha256(body).hexdigest()}
     Path(path).write_bytes(save(tensors, metadata))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bank", type=Path, default=BANK)
     parser.add_argument("--out", type=Path, default=HERE / "encoder.safetensors")
-    parser.add_argument("--steps", type=int, default=260)
+    parser.add_argument("--minutes", type=float, default=18)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--dropout", type=float, default=0.35)
+    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    topics = read_topics(arguments.bank)
-    vocabulary, table = train(topics, read_concepts(), arguments.steps)
-    write(arguments.out, vocabulary, table)
-    print(f"{len(topics)} topics, {len(vocabulary.hashes)} features, {arguments.out.stat().st_size / 1e6:.1f} MB")
+    torch.manual_seed(arguments.seed), np.random.seed(arguments.seed)
+    businesses = read_businesses(arguments.bank)
+    out = left_out(businesses)
+    used = [b for b in businesses if b not in out] + topics_as_businesses(random.Random(arguments.seed))
+    corpus = Corpus(used, [group for group in read_concepts() if len(group) > 1])
+    print(f"{len(used)} businesses, {sum(len(e.questions) for b in used for e in b.entries)} questions, {len(corpus.phrases)} concepts, {len(corpus.hashes)} features", flush=True)
+    model = Encoder(len(corpus.hashes))
+    train(model, corpus, arguments.minutes, arguments.rate, arguments.dropout, arguments.seed)
+    write(arguments.out, model, corpus)
+    print(f"{arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ use crate::transcript::{Conversation, Passage, Turn, cited, frame, instructions}
 /// A follow-up ("and for shoes?") shorter than this says too little to search by itself.
 const SHORT_QUESTION_CHARACTERS: usize = 8;
 
+/// A passage further behind the best than this only distracts: the ranking holds it for twenty times less likely (scores are
+/// logarithms of odds).
+const FAR_BEHIND: f32 = 3.0;
+
 /// The passages for one question.
 #[derive(Debug, Clone, Default)]
 pub struct Ground {
@@ -36,7 +40,7 @@ impl Ground {
         let wanted = gateway.config.answers.passages;
         let result = gateway.knowledge.search(&query, wanted * 2);
         // A passage that does not answer the question only tempts the model to answer anyway.
-        let hits = if result.covered { in_one_language(result.hits, wanted) } else { Vec::new() };
+        let hits = if result.covered { in_one_language(likely(result.hits), wanted) } else { Vec::new() };
         Self { looked_up: true, covered: result.covered, hits }
     }
 
@@ -77,6 +81,13 @@ impl Ground {
     fn passages(&self) -> Vec<Passage<'_>> {
         self.hits.iter().map(|hit| Passage { title: &hit.title, text: &hit.text }).collect()
     }
+}
+
+/// The best hit and those not far behind it.
+fn likely(mut hits: Vec<Hit>) -> Vec<Hit> {
+    let best = hits.first().map_or(0.0, |hit| hit.score);
+    hits.retain(|hit| hit.score >= best - FAR_BEHIND);
+    hits
 }
 
 /// The best hit and those of its language, at most `count`: the same entry in the other language would say nothing
@@ -129,16 +140,20 @@ mod tests {
         assert_eq!(query(long, &[user("Hi"), user(long)]), long);
     }
 
+    fn hit(id: &str, text: &str) -> Hit {
+        let (id, text, source) = (id.to_owned(), text.to_owned(), "faq.csv".to_owned());
+        Hit { id, question: None, title: String::new(), text, score: 1.0, source }
+    }
+
+    #[test]
+    fn passages_far_behind_the_best_are_left_out() {
+        let hits = [9.0, 7.5, 5.9].map(|score| Hit { score, ..hit("a", "保修3年") });
+        assert_eq!(likely(hits.to_vec()).len(), 2);
+        assert!(likely(Vec::new()).is_empty());
+    }
+
     #[test]
     fn passages_are_of_the_best_ones_language() {
-        let hit = |id: &str, text: &str| Hit {
-            id: id.to_owned(),
-            question: None,
-            title: String::new(),
-            text: text.to_owned(),
-            score: 1.0,
-            source: "faq.csv".to_owned(),
-        };
         let hits = vec![hit("a", "保修3年"), hit("b", "3 years"), hit("c", "邮费12元"), hit("d", "换货")];
         let kept = in_one_language(hits, 2);
         assert_eq!(kept.iter().map(|hit| hit.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);

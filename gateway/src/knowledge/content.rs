@@ -64,7 +64,8 @@ fn ordered<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-fn ends_clause(c: char) -> bool {
+/// Where phrases end.
+pub(super) fn ends_clause(c: char) -> bool {
     matches!(c, '，' | '。' | '！' | '？' | '；' | '：' | '、' | ',' | '!' | '?' | ';' | '\n')
 }
 

@@ -1,111 +1,43 @@
-//! The text encoder: 512 numbers for a short Chinese or English text, in microseconds and without a model runtime.
+//! The text encoder: reads a short Chinese or English text in microseconds and without a model runtime.
 //!
-//! The first half of a vector is *meaning*: the sum of learned vectors of the text's features. The second half is *wording*: a fixed
-//! pseudo-random code of the same features, known or not, so that words never seen in training still match themselves. A text whose
-//! features are mostly unknown has little in the first half and is compared by its wording. Weights come from `encoder/train.py`.
+//! At each place of a text stand features (a character and its neighbours, a word and its pieces, listed phrases); what was learned of
+//! them is summed, and gives the place a vector and a weight. Texts are compared place by place ([`Reading::met`], the late interaction
+//! of Khattab and Zaharia 2020, without a transformer) and as wholes, by a [`Vector`]. Weights come from `encoder/train.py`.
 
-use std::collections::HashMap;
+mod reading;
+mod weights;
+
 use std::sync::LazyLock;
 
-use safetensors::{Dtype, SafeTensors};
-use sha2::{Digest, Sha256};
-
 use super::content::Content;
-use super::features::{Feature, KINDS, mix};
+use super::features::{Feature, Kind};
+pub use reading::{Reading, Role, mean_and_worst, places};
+pub use weights::EncoderError;
+use weights::Weights;
 
 /// Numbers in a vector.
 pub const DIMENSIONS: usize = 512;
 /// How many of them carry meaning; the rest carry wording.
 const MEANING: usize = 256;
+/// The share of a vector's square that meaning has where all places are known.
+const MEANING_SHARE: f32 = 0.75;
+/// Numbers in the vector of one place.
+const TOKEN: usize = 96;
 /// Non-zero entries in the wording code of one feature; 9 bits of its hash each.
 const CODE_ENTRIES: u32 = 6;
-/// The layout of the weights file that this code reads.
-const FORMAT: &str = "frontdesk-encoder-2";
+/// Keeps a sum of exponentials finite whatever the weights.
+const MOST_ATTENTION: f32 = 12.0;
 
 static WEIGHTS: &[u8] = include_bytes!("../../encoder/encoder.safetensors");
 
-/// A vector of length 1, or all zero for a text without letters or digits.
+/// A vector of length 1, or all zero for a text without letters or digits. The first half is *meaning*: learned. The second is
+/// *wording*: a fixed pseudo-random code of the features, known or not, so that words never seen in training still match themselves.
 pub type Vector = [f32; DIMENSIONS];
 
-/// Why a weights file was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum EncoderError {
-    /// Not a safetensors file, or a torn one.
-    #[error("the encoder weights are not a whole safetensors file: {0}")]
-    File(#[from] safetensors::SafeTensorError),
-    /// A tensor has another shape or type.
-    #[error("encoder weights: tensor '{name}' must be {expected}, found {found}")]
-    Tensor {
-        /// The tensor's name.
-        name: &'static str,
-        /// Type and shape that this code reads.
-        expected: String,
-        /// Type and shape in the file.
-        found: String,
-    },
-    /// A metadata entry is missing or wrong.
-    #[error("encoder weights: metadata '{name}' must be {expected}, found '{found}'")]
-    Metadata {
-        /// The entry's name.
-        name: &'static str,
-        /// What it must be.
-        expected: String,
-        /// What the file has.
-        found: String,
-    },
-}
-
-/// Turns texts into vectors whose dot product says how alike they are.
+/// Reads texts.
 #[derive(Debug)]
 pub struct Encoder {
-    rows: HashMap<u64, usize, HashIsHash>,
-    /// Learned vectors, `MEANING` numbers a row, to be multiplied by the row's scale.
-    table: Vec<i8>,
-    scales: Vec<f32>,
-    /// Length of each row before scaling.
-    lengths: Vec<f32>,
-    weights: Vec<f32>,
-    unseen: [f32; KINDS],
-    /// Share of the meaning half in a text whose features are all known.
-    meaning: f32,
-    /// Length of the summed meaning at which it counts half.
-    half: f32,
-    fingerprint: String,
-}
-
-/// One learned vector.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    values: &'a [i8],
-    scale: f32,
-    length: f32,
-}
-
-impl Row<'_> {
-    /// How alike two features are in meaning, from 0 to 1.
-    pub fn likeness(&self, other: &Row<'_>) -> f32 {
-        let product: i32 =
-            self.values.iter().zip(other.values).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-        (product as f32 / (self.length * other.length)).max(0.0)
-    }
-}
-
-/// The keys are hashes already.
-type HashIsHash = std::hash::BuildHasherDefault<Passthrough>;
-
-#[derive(Debug, Default)]
-struct Passthrough(u64);
-
-impl std::hash::Hasher for Passthrough {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| mix(hash ^ u64::from(*byte)));
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
+    weights: Weights,
 }
 
 impl Encoder {
@@ -122,98 +54,100 @@ impl Encoder {
     /// # Errors
     /// [`EncoderError`] where the file is torn, of another layout, or its checksum does not match.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncoderError> {
-        let (header_size, header) = SafeTensors::read_metadata(bytes)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let entry = |name: &'static str| metadata.get(name).map(String::as_str).unwrap_or_default();
-        expect_metadata("format", FORMAT, entry("format"))?;
-        let body = bytes.get(header_size + 8..).unwrap_or_default();
-        let fingerprint: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-        expect_metadata("sha256", &fingerprint, entry("sha256"))?;
-
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let count = tensors.tensor("hashes")?.shape().first().copied().unwrap_or(0);
-        let hashes = tensor(&tensors, "hashes", Dtype::U64, &[count])?;
-        let settings = floats(tensor(&tensors, "settings", Dtype::F32, &[KINDS + 2])?);
-        let mut unseen = [0.0; KINDS];
-        unseen.iter_mut().zip(&settings).for_each(|(to, from)| *to = *from);
-        let table: Vec<i8> =
-            tensor(&tensors, "table", Dtype::I8, &[count, MEANING])?.iter().map(|byte| *byte as i8).collect();
-        let length = |row: &[i8]| {
-            row.iter().map(|value| f32::from(*value) * f32::from(*value)).sum::<f32>().sqrt().max(1.0)
-        };
-        Ok(Self {
-            rows: hashes
-                .chunks_exact(8)
-                .enumerate()
-                .map(|(row, hash)| (u64::from_le_bytes(array(hash)), row))
-                .collect(),
-            lengths: table.chunks_exact(MEANING).map(length).collect(),
-            table,
-            scales: floats(tensor(&tensors, "scales", Dtype::F32, &[count])?),
-            weights: floats(tensor(&tensors, "weights", Dtype::F32, &[count])?),
-            unseen,
-            meaning: settings.get(KINDS).copied().unwrap_or(0.0),
-            half: settings.get(KINDS + 1).copied().unwrap_or(0.0),
-            fingerprint,
-        })
+        Ok(Self { weights: Weights::from_bytes(bytes)? })
     }
 
-    /// The vector of `text`.
-    pub fn encode(&self, text: &str) -> Vector {
-        self.encode_features(&Content::new(text).features)
+    /// Reads a text.
+    pub fn read(&self, text: &str, role: Role) -> Reading {
+        Reading::new(self, text, role)
     }
 
-    /// The vector of a text whose features are known already.
-    pub fn encode_features(&self, features: &[Feature]) -> Vector {
+    /// The vector of a question.
+    pub fn encode(&self, question: &str) -> Vector {
+        self.vector(&[&self.read(question, Role::Question)], &Content::new(question).features)
+    }
+
+    /// The vector of what was read: its meaning as a whole, and the wording of `features`.
+    pub fn vector(&self, read: &[&Reading], features: &[Feature]) -> Vector {
         let mut vector = [0.0; DIMENSIONS];
         let (meaning, wording) = vector.split_at_mut(MEANING);
-        let mut squares = 0.0;
-        for feature in features {
-            let weight = self.weight(*feature);
-            squares += weight * weight;
-            self.add_meaning(*feature, weight, meaning);
-            add_wording(*feature, weight, wording);
+        for reading in read {
+            meaning.iter_mut().zip(reading.meaning.iter()).for_each(|(sum, value)| *sum += value);
         }
-        if squares > 0.0 {
-            let length = dot(meaning, meaning).sqrt();
-            let strength = (length / squares.sqrt()) / (length / squares.sqrt() + self.half);
-            scale(meaning, self.meaning.sqrt() * strength / length.max(f32::MIN_POSITIVE));
-            let length = dot(wording, wording).sqrt();
-            scale(wording, (1.0 - self.meaning).sqrt() / length.max(f32::MIN_POSITIVE));
-            let length = dot(&vector, &vector).sqrt();
-            scale(&mut vector, 1.0 / length.max(f32::MIN_POSITIVE));
-        }
+        features.iter().for_each(|feature| add_wording(*feature, self.weight(*feature), wording));
+        let known = read.iter().map(|reading| reading.known).fold(0.0, f32::max);
+        to_length(meaning, (MEANING_SHARE * known).sqrt());
+        to_length(wording, (1.0 - MEANING_SHARE).sqrt());
+        to_length(&mut vector, 1.0);
         vector
     }
 
     /// How much a feature says about what a text is about: near 0 for "the", high for a word never seen.
     pub fn weight(&self, feature: Feature) -> f32 {
-        let row = self.rows.get(&feature.hash).and_then(|row| self.weights.get(*row));
-        row.or_else(|| self.unseen.get(feature.kind as usize)).copied().unwrap_or(1.0)
+        let row = self.weights.rows.get(&feature.hash).and_then(|row| self.weights.rarity.get(*row));
+        row.or_else(|| self.weights.unseen.get(feature.kind as usize)).copied().unwrap_or(1.0)
     }
 
     /// SHA-256 of the weights: vectors of different encoders must never meet in one index.
     pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
+        &self.weights.fingerprint
     }
 
-    /// What was learned of a feature, if it was seen in training.
-    pub fn row(&self, feature: Feature) -> Option<Row<'_>> {
-        let row = *self.rows.get(&feature.hash)?;
-        let values = self.table.get(row * MEANING..(row + 1) * MEANING)?;
-        Some(Row { values, scale: *self.scales.get(row)?, length: *self.lengths.get(row)? })
+    fn width(&self) -> usize {
+        self.weights.width
     }
 
-    fn add_meaning(&self, feature: Feature, weight: f32, sum: &mut [f32]) {
-        let Some(row) = self.row(feature) else { return };
-        let factor = weight * row.scale;
-        sum.iter_mut().zip(row.values).for_each(|(sum, value)| *sum += factor * f32::from(*value));
+    /// What stands at a place, and whether more than pieces of it was learned.
+    fn input(&self, place: &[Feature], role: Role) -> (Vec<f32>, bool) {
+        let (weights, width) = (&self.weights, self.width());
+        let mut input = vec![0.0; width];
+        let (mut any, mut learned) = (false, false);
+        for feature in place {
+            let Some(row) = weights.rows.get(&feature.hash).copied() else { continue };
+            let scale = weights.scales.get(row).copied().unwrap_or(0.0);
+            let values = weights.table.get(row * width..(row + 1) * width).unwrap_or_default();
+            input.iter_mut().zip(values).for_each(|(sum, value)| *sum += scale * f32::from(*value));
+            (any, learned) = (true, learned || feature.kind != Kind::Piece);
+        }
+        if !any {
+            input.clone_from(&weights.unknown);
+        }
+        let at = role as usize * width;
+        let role = weights.roles.get(at..at + width).unwrap_or_default();
+        input.iter_mut().zip(role).for_each(|(sum, value)| *sum += value);
+        let mean_square = dot(&input, &input) / width.max(1) as f32;
+        let scale = 1.0 / (mean_square + f32::EPSILON).sqrt();
+        input.iter_mut().for_each(|value| *value *= scale);
+        (input, learned)
+    }
+
+    /// The vector of a place, of length 1.
+    fn token(&self, input: &[f32]) -> [f32; TOKEN] {
+        let mut token = [0.0; TOKEN];
+        product(&self.weights.tokens, input, &mut token);
+        to_length(&mut token, 1.0);
+        token
+    }
+
+    /// The attention that a place draws, and how much it counts in comparisons.
+    fn counts(&self, input: &[f32]) -> (f32, f32) {
+        let mut counts = [0.0; 2];
+        product(&self.weights.counts, input, &mut counts);
+        counts.iter_mut().zip(&self.weights.counts_bias).for_each(|(count, bias)| *count += bias);
+        let [attention, importance] = counts;
+        (attention.min(MOST_ATTENTION).exp(), importance.min(MOST_ATTENTION).exp().ln_1p())
+    }
+
+    fn meaning(&self, summed: &[f32]) -> [f32; MEANING] {
+        let mut meaning = [0.0; MEANING];
+        product(&self.weights.meaning, summed, &mut meaning);
+        meaning
     }
 }
 
 /// Adds the feature's fixed code: a few ones and minus ones at places that its hash gives.
 fn add_wording(feature: Feature, weight: f32, sum: &mut [f32]) {
-    let bits = mix(feature.hash ^ 0x9e37_79b9_7f4a_7c15);
+    let bits = super::features::mix(feature.hash ^ 0x9e37_79b9_7f4a_7c15);
     for entry in 0..CODE_ENTRIES {
         let nine = bits >> (9 * entry);
         let sign = if nine & 0x100 == 0 { weight } else { -weight };
@@ -223,7 +157,16 @@ fn add_wording(feature: Feature, weight: f32, sum: &mut [f32]) {
     }
 }
 
-fn scale(values: &mut [f32], factor: f32) {
+/// `matrix` (row by row) times `input`.
+fn product(matrix: &[f32], input: &[f32], output: &mut [f32]) {
+    for (row, output) in matrix.chunks_exact(input.len().max(1)).zip(output) {
+        *output = dot(row, input);
+    }
+}
+
+/// Scales to a length; what has none stays zero.
+fn to_length(values: &mut [f32], length: f32) {
+    let factor = length / dot(values, values).sqrt().max(f32::MIN_POSITIVE);
     values.iter_mut().for_each(|value| *value *= factor);
 }
 
@@ -238,38 +181,6 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     sums.iter().sum::<f32>() + rest
-}
-
-fn expect_metadata(name: &'static str, expected: &str, found: &str) -> Result<(), EncoderError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(EncoderError::Metadata { name, expected: format!("'{expected}'"), found: found.to_owned() })
-}
-
-fn tensor<'a>(
-    file: &SafeTensors<'a>,
-    name: &'static str,
-    dtype: Dtype,
-    shape: &[usize],
-) -> Result<&'a [u8], EncoderError> {
-    let view = file.tensor(name)?;
-    if view.dtype() != dtype || view.shape() != shape {
-        let (expected, found) =
-            (format!("{dtype:?} {shape:?}"), format!("{:?} {:?}", view.dtype(), view.shape()));
-        return Err(EncoderError::Tensor { name, expected, found });
-    }
-    Ok(view.data())
-}
-
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.chunks_exact(4).map(|four| f32::from_le_bytes(array(four))).collect()
-}
-
-fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut array = [0; N];
-    array.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    array
 }
 
 #[cfg(test)]

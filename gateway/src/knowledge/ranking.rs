@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::content::{Content, Unit};
-use super::encoder::{DIMENSIONS, Encoder, Row, Vector, dot};
+use super::encoder::{DIMENSIONS, Encoder, Reading, Role, Vector, dot, mean_and_worst};
 use super::features::{Feature, Kind};
-use super::index::{Candidate, Indexed, Snapshot};
+use super::index::{Candidate, Heading, Indexed, Snapshot};
 
 /// Candidates taken by meaning and by keywords each.
 const CANDIDATES: usize = 24;
@@ -19,7 +19,7 @@ pub const SIGNALS: usize = 24;
 /// The place among them of the share of the query that a candidate meets.
 const ALL_MET: usize = 14;
 /// Signals of the best candidate and its lead, for coverage.
-pub const COVERAGE_SIGNALS: usize = SIGNALS + 10;
+pub const COVERAGE_SIGNALS: usize = SIGNALS + 13;
 
 static COEFFICIENTS: &str = include_str!("../../encoder/ranking.json");
 
@@ -52,6 +52,8 @@ static FITTED: LazyLock<Coefficients> =
 pub struct Query {
     /// Its vector.
     pub vector: Vector,
+    /// As the encoder reads it.
+    pub reading: Reading,
     /// What it says.
     pub content: Content,
     /// What each keyword counts.
@@ -80,8 +82,10 @@ impl Query {
         let general = |unit: &Unit| {
             if unit.is_concept() { 1.0 } else { unit.any_of.iter().map(weight).fold(0.0, f32::max) }
         };
+        let reading = encoder.read(text, Role::Question);
         Self {
-            vector: encoder.encode_features(&content.features),
+            vector: encoder.vector(&[&reading], &content.features),
+            reading,
             han: han / weights.iter().sum::<f32>().max(f32::MIN_POSITIVE),
             general: content.units.iter().map(general).collect(),
             content,
@@ -156,14 +160,6 @@ pub fn rank(snapshot: &Snapshot, query: &Query, encoder: &Encoder) -> Vec<Ranked
     ranked
 }
 
-/// Where the fitted judgement's limit lies for a base of [`TYPICAL_PASSAGES`]: about seven of ten questions that a business
-/// does not answer, asked by its own customers, stay below. Measured on the calibration bases.
-const LIMIT: f32 = 0.85;
-/// A larger base holds something alike for any question: joined bases of 34 to 298 passages refused alike where the limit
-/// grew by this for each e-fold of passages.
-const LIMIT_PER_E_FOLD: f32 = 0.42;
-const TYPICAL_PASSAGES: f32 = 34.0;
-
 /// How surely the first of `ranked` answers the query, from 0 to 1; one half is the limit.
 pub fn coverage(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -> f32 {
     if ranked.is_empty() || query.content.keywords.is_empty() {
@@ -172,9 +168,7 @@ pub fn coverage(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -> f32 {
     let signals = coverage_signals(snapshot, query, ranked);
     let output = |neuron: &Neuron| neuron.out * (dot(&signals, &neuron.weights) + neuron.bias).tanh();
     let logit = FITTED.coverage.iter().map(output).sum::<f32>() + FITTED.coverage_bias;
-    let passages = (snapshot.live().len() as f32).max(TYPICAL_PASSAGES / 2.0);
-    let limit = LIMIT + LIMIT_PER_E_FOLD * (passages / TYPICAL_PASSAGES).ln();
-    1.0 / (1.0 + (limit - logit).exp())
+    1.0 / (1.0 + (-logit).exp())
 }
 
 fn signals(
@@ -184,11 +178,15 @@ fn signals(
     encoder: &Encoder,
 ) -> [f32; SIGNALS] {
     let (entry, query) = (&candidate.entry, weighed.query);
-    let (title, text, asked) = (&entry.title, &entry.text, &query.content);
+    let heading = likest(entry, query);
+    let (title, text, asked) = (&heading.content, &entry.text, &query.content);
     let in_title = |keyword: Feature| title.keywords.binary_search(&keyword).is_ok();
     let in_text = |keyword: Feature| text.keywords.binary_search(&keyword).is_ok();
-    let (meaning, wording) = halves(&query.vector, &entry.heading);
-    let (meaning_text, wording_text) = halves(&query.vector, &entry.body);
+    let (meaning, wording) = halves(&query.vector, &heading.vector);
+    let (_, wording_text) = halves(&query.vector, &entry.body);
+    let (answered, worst) = mean_and_worst(query.reading.met(&[&heading.reading, &entry.reading]));
+    let (repeated, _) = mean_and_worst(heading.reading.met(&[&query.reading]));
+    let (in_heading, _) = mean_and_worst(query.reading.met(&[&heading.reading]));
     let met = |unit: &Unit| title.meets(unit) || text.meets(unit);
     let all = weighed.sum(|_, _| true);
     let part = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
@@ -197,16 +195,16 @@ fn signals(
     [
         meaning,
         wording,
-        meaning_text,
         wording_text,
+        answered,
+        repeated,
+        in_heading,
+        worst,
         query.share(in_title),
         query.share(|keyword| in_title(keyword) || in_text(keyword)),
         share_of(&title.keywords, &asked.keywords, encoder),
         candidate.keywords / weighed.best_keywords.max(f32::MIN_POSITIVE),
         f32::from(u8::from(entry.passage.question.is_some())),
-        soft_share(&asked.keywords, &title.keywords, encoder),
-        soft_share(&title.keywords, &asked.keywords, encoder),
-        soft_share(&asked.keywords, &text.keywords, encoder),
         1.0 - (query.han - han_share(&text.keywords)).abs(),
         part(weighed.sum(|_, unit| title.meets(unit)), all),
         part(weighed.sum(|_, unit| met(unit)), all),
@@ -220,6 +218,22 @@ fn signals(
         agreement(&asked.asks, &title.asks),
         agreement(&asked.asks, &text.states),
     ]
+}
+
+/// The way to ask for the passage that is likest to the query.
+fn likest<'a>(entry: &'a Indexed, query: &Query) -> &'a Heading {
+    let likeness = |heading: &Heading| {
+        let (answered, _) = mean_and_worst(query.reading.met(&[&heading.reading]));
+        let (repeated, _) = mean_and_worst(heading.reading.met(&[&query.reading]));
+        dot(&query.vector, &heading.vector) + answered + repeated
+    };
+    let others = entry.similar.iter().map(|heading| (likeness(heading), heading));
+    others
+        .fold(
+            (likeness(&entry.heading), &entry.heading),
+            |best, other| if other.0 > best.0 { other } else { best },
+        )
+        .1
 }
 
 /// The share of a title's units that the question meets, the rarer the more.
@@ -249,25 +263,6 @@ fn han_share(keywords: &[Feature]) -> f32 {
     1.0 - words as f32 / all.max(1) as f32
 }
 
-/// How well each of `keywords` is met by its likest among `others`, weighted; unlike a sum over the whole text, this notices the one
-/// word that nothing answers to.
-fn soft_share(keywords: &[Feature], others: &[Feature], encoder: &Encoder) -> f32 {
-    let (mut all, mut met) = (f32::MIN_POSITIVE, 0.0);
-    let whole = |keyword: &&Feature| !matches!(keyword.kind, Kind::Gram1 | Kind::Concept);
-    let rows: Vec<Row<'_>> = others.iter().filter(whole).filter_map(|other| encoder.row(*other)).collect();
-    for keyword in keywords.iter().filter(whole) {
-        let weight = encoder.weight(*keyword);
-        all += weight;
-        met += weight
-            * match encoder.row(*keyword) {
-                _ if others.binary_search(keyword).is_ok() => 1.0,
-                Some(row) => rows.iter().map(|other| row.likeness(other)).fold(0.0, f32::max),
-                None => 0.0, // a word never seen in training is only like itself
-            };
-    }
-    met / all
-}
-
 /// What [`coverage`] weighs; `ranked` must not be empty.
 pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -> [f32; COVERAGE_SIGNALS] {
     let mut all = [0.0; COVERAGE_SIGNALS];
@@ -279,6 +274,10 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
     let unknown = weighed.sum(|at, _| !weighed.known.get(at).copied().unwrap_or(false));
     let most_met =
         ranked.iter().take(3).filter_map(|one| one.signals.get(ALL_MET)).copied().fold(0.0, f32::max);
+    let heading_readings = ranked.iter().map(|one| &one.entry.heading.reading);
+    let everything: Vec<&Reading> =
+        heading_readings.chain(ranked.iter().map(|one| &one.entry.reading)).collect();
+    let (anywhere, nowhere) = mean_and_worst(query.reading.met(&everything));
     let rest = [
         best.score,
         second.map_or(best.score, |second| best.score - second.score),
@@ -289,6 +288,9 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
         unknown / weight.max(f32::MIN_POSITIVE),
         unknown / 10.0,
         weight / 10.0,
+        anywhere,
+        nowhere,
+        (snapshot.headings().max(1) as f32).ln(),
         most_met,
     ];
     all.iter_mut().skip(SIGNALS).zip(rest).for_each(|(to, from)| *to = from);
@@ -332,16 +334,5 @@ mod tests {
         assert_eq!(FITTED.ranking.len(), SIGNALS);
         assert!(FITTED.coverage.iter().all(|neuron| neuron.weights.len() == COVERAGE_SIGNALS));
         assert!(!FITTED.coverage.is_empty() && FITTED.chatter.len() == DIMENSIONS);
-    }
-
-    #[test]
-    fn each_keyword_must_be_met_for_a_full_share() {
-        let keywords = |text: &str| Content::new(text).keywords;
-        let share =
-            |one: &str, other: &str| soft_share(&keywords(one), &keywords(other), Encoder::embedded());
-        assert!((share("coffee grinder", "a coffee grinder") - 1.0).abs() < 1e-5);
-        assert!(share("coffee grinder zyglophant", "a coffee grinder") < 0.9);
-        assert_eq!(share("zyglophant", "coffee"), 0.0);
-        assert_eq!(share("", "coffee"), 0.0);
     }
 }

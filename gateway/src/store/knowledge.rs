@@ -26,6 +26,10 @@ CREATE TABLE knowledge_changes (
 CREATE INDEX knowledge_changes_by_version ON knowledge_changes (version);
 ";
 
+/// Other questions that a passage answers came later.
+pub(super) const SIMILAR: &str =
+    "ALTER TABLE knowledge_changes ADD COLUMN similar TEXT; -- a JSON array of texts";
+
 /// One piece of knowledge that can be retrieved and cited.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Passage {
@@ -37,6 +41,9 @@ pub struct Passage {
     pub title: String,
     /// The question it answers; `None` for passages of documents.
     pub question: Option<String>,
+    /// Other ways in which customers ask it, as the author of the source wrote them down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<String>,
     /// The answer, or the passage itself.
     pub text: String,
     /// When its author last changed it, as ISO 8601 text, where the source says so.
@@ -73,12 +80,12 @@ impl Store {
             sql.execute("INSERT INTO knowledge_commits (committed_at) VALUES (?1)", [to_millis(now)])?;
             let version = sql.last_insert_rowid();
             let mut insert = sql.prepare_cached(
-                "INSERT INTO knowledge_changes (version, passage_id, source, title, question, text, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO knowledge_changes (version, passage_id, source, title, question, text, updated, similar) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
             for change in changes {
                 match change {
-                    Change::Put(p) => insert.execute(params![version, p.id, p.source, p.title, p.question, p.text, p.updated])?,
-                    Change::Remove(id) => insert.execute(params![version, id, None::<&str>, None::<&str>, None::<&str>, None::<&str>, None::<&str>])?,
+                    Change::Put(p) => insert.execute(params![version, p.id, p.source, p.title, p.question, p.text, p.updated, json(&p.similar)])?,
+                    Change::Remove(id) => insert.execute(params![version, id, None::<&str>, None::<&str>, None::<&str>, None::<&str>, None::<&str>, None::<&str>])?,
                 };
             }
             Ok(version.unsigned_abs())
@@ -92,7 +99,7 @@ impl Store {
     pub fn knowledge_since(&self, version: u64) -> Result<Vec<Commit>, StoreError> {
         self.read(|sql| {
             let mut select = sql.prepare_cached(
-                "SELECT version, committed_at, passage_id, source, title, question, text, updated
+                "SELECT version, committed_at, passage_id, source, title, question, text, updated, similar
                  FROM knowledge_commits JOIN knowledge_changes USING (version) WHERE version > ?1 ORDER BY number",
             )?;
             let mut rows = select.query([i64::try_from(version).unwrap_or(i64::MAX)])?;
@@ -132,7 +139,20 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         question: row.get(5)?,
         text: row.get(6)?,
         updated: row.get(7)?,
+        similar: similar(row.get(8)?)?,
     }))
+}
+
+/// A list as one column holds it; nothing for an empty one.
+fn json(texts: &[String]) -> Option<String> {
+    (!texts.is_empty()).then(|| serde_json::Value::from(texts).to_string())
+}
+
+fn similar(column: Option<String>) -> rusqlite::Result<Vec<String>> {
+    let Some(column) = column else { return Ok(Vec::new()) };
+    let broken =
+        |error| rusqlite::Error::FromSqlConversionFailure(8, rusqlite::types::Type::Text, Box::new(error));
+    serde_json::from_str(&column).map_err(broken)
 }
 
 #[cfg(test)]
@@ -147,6 +167,7 @@ mod tests {
             source: "faq.csv".into(),
             title: "几天可以退货？".into(),
             question: question.map(Into::into),
+            similar: question.iter().map(|question| format!("{question}, roughly")).collect(),
             text: "七天。".into(),
             updated: None,
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Append only: a step that has shipped never changes.
-const STEPS: &[&str] = &[super::knowledge::SCHEMA, super::conversations::SCHEMA];
+const STEPS: &[&str] = &[super::knowledge::SCHEMA, super::conversations::SCHEMA, super::knowledge::SIMILAR];
 
 /// Takes the steps that the file has not seen, all or none.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

@@ -50,6 +50,40 @@ fn two_ways_of_asking_are_nearer_than_two_questions() {
 }
 
 #[test]
+fn each_place_holds_its_word_its_neighbours_and_what_the_phrase_means() {
+    let found = places("退款要3天", Role::Question);
+    let has = |place: usize, kind, text: &str| found[place].contains(&Feature::new(kind, text));
+    assert_eq!(found.len(), 5);
+    assert!(has(0, Kind::Gram1, "退") && has(0, Kind::Gram2, "退款") && has(1, Kind::Gram2, "退款"));
+    assert!(has(0, Kind::Concept, "refund") && has(1, Kind::Concept, "refund") && !has(2, Kind::Concept, "refund"));
+    assert!(has(3, Kind::Word, "3") && has(3, Kind::Word, "#") && !has(2, Kind::Word, "#"));
+    assert!(places(&"很长".repeat(500), Role::Question).len() < 100);
+}
+
+#[test]
+fn each_place_must_be_met_for_a_full_mean() {
+    let read = |text: &str, role| Encoder::embedded().read(text, role);
+    let compared = |question: &str, heading: &str| {
+        let heading = read(heading, Role::Heading);
+        mean_and_worst(read(question, Role::Question).met(&[&heading]))
+    };
+    let (same, _) = compared("coffee grinder", "a coffee grinder");
+    let (more, worst) = compared("coffee grinder zyglophant", "a coffee grinder");
+    let (other, _) = compared("zyglophant", "退货");
+    assert!(same > 0.7 && more < same && worst > 0.0 && other < more, "{same} {more} {worst} {other}");
+    assert_eq!(compared("", "coffee"), (0.0, 1.0));
+}
+
+#[test]
+fn a_place_is_met_by_the_best_of_all_texts() {
+    let read = |text: &str, role| Encoder::embedded().read(text, role);
+    let (question, one, other) = (read("退货运费", Role::Question), read("退货", Role::Heading), read("运费谁出", Role::Text));
+    let met = |others: &[&Reading]| question.met(others).map(|(_, likeness)| likeness).collect::<Vec<_>>();
+    let best: Vec<f32> = met(&[&one]).iter().zip(met(&[&other])).map(|(a, b)| a.max(b)).collect();
+    assert_eq!(met(&[&one, &other]), best);
+}
+
+#[test]
 fn a_changed_or_torn_file_is_refused() {
     let whole = WEIGHTS.to_vec();
     assert!(Encoder::from_bytes(&whole).is_ok());

@@ -176,6 +176,7 @@ impl Reader<'_> {
             line,
             title: title.clone(),
             question: None,
+            similar: Vec::new(),
             text,
             updated: updated.clone(),
         }));

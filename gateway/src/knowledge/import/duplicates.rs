@@ -111,6 +111,7 @@ mod tests {
             source: "a.csv".into(),
             title: question.into(),
             question: Some(question.into()),
+            similar: Vec::new(),
             text: text.into(),
             updated: updated.map(Into::into),
         }

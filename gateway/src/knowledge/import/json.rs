@@ -6,6 +6,8 @@ use super::{Entry, Found};
 
 const QUESTION: [&str; 7] = ["question", "q", "query", "prompt", "问题", "instruction", "问"];
 const ANSWER: [&str; 9] = ["answer", "a", "response", "reply", "答案", "回答", "output", "text", "content"];
+const SIMILAR: [&str; 7] =
+    ["similar", "similar_questions", "alternatives", "aliases", "variants", "相似问", "相似问题"];
 const UPDATED: [&str; 5] = ["updated", "updated_at", "date", "更新时间", "更新日期"];
 
 /// The objects of one JSON document, or of one a line.
@@ -54,6 +56,12 @@ fn entry(line: u64, object: &Map<String, Value>) -> Option<Entry> {
         let field = |name: &&str| object.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
         names.iter().filter_map(field).find_map(|(_, value)| value.as_str()).map(str::to_owned)
     };
+    let list = |names: &[&str]| {
+        let field = |name: &&str| object.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+        let found = names.iter().find_map(field).and_then(|(_, value)| value.as_array());
+        found.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
     let title = find(&["title", "标题"]).unwrap_or_default();
-    Some(Entry { line, title, question: find(&QUESTION), text: find(&ANSWER)?, updated: find(&UPDATED) })
+    let (question, updated, similar) = (find(&QUESTION), find(&UPDATED), list(&SIMILAR));
+    Some(Entry { line, title, question, similar, text: find(&ANSWER)?, updated })
 }

@@ -25,6 +25,8 @@ const MAX_PASSAGES_PER_FILE: usize = 100_000;
 pub(super) const MAX_PROBLEMS: usize = 1_000;
 /// Longest question, in characters.
 const MAX_QUESTION: usize = 500;
+/// Most similar questions of one entry; those after it add nothing.
+const MAX_SIMILAR: usize = 50;
 
 /// How far an import is.
 #[derive(Clone, Debug, Serialize)]
@@ -93,6 +95,7 @@ struct Entry {
     line: u64,
     title: String,
     question: Option<String>,
+    similar: Vec<String>,
     text: String,
     updated: Option<String>,
 }
@@ -191,11 +194,26 @@ fn passages(source: &str, entry: Entry) -> Result<Vec<Passage>, (ProblemKind, St
             format!("reads like an order to the model: {}", excerpt(order)),
         ));
     }
+    let similar = similar(&title, &entry.similar);
     let texts = if entry.question.is_some() { sentences::split_answer(&text) } else { vec![text] };
     Ok(texts
         .into_iter()
         .map(|text| passage(source, &title, question.as_deref(), text, entry.updated.as_deref()))
+        .map(|passage| Passage { similar: similar.clone(), ..passage })
         .collect())
+}
+
+/// The other ways to ask `question`, cleaned, each once. They are searched and never shown, so orders to the model are only left out.
+fn similar(question: &str, given: &[String]) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for text in given.iter().map(|text| clean::clean(text)) {
+        let wanted = !text.is_empty() && text != question && !kept.contains(&text);
+        if wanted && text.chars().count() <= MAX_QUESTION && injection::find_order(&text).is_none() {
+            kept.push(text);
+        }
+    }
+    kept.truncate(MAX_SIMILAR);
+    kept
 }
 
 fn passage(
@@ -217,6 +235,7 @@ fn passage(
         source: source.to_owned(),
         title: title.to_owned(),
         question: question.map(str::to_owned),
+        similar: Vec::new(),
         text,
         updated,
     }

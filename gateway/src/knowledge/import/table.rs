@@ -15,6 +15,7 @@ struct Columns {
     answer: usize,
     updated: Option<usize>,
     title: Option<usize>,
+    similar: Option<usize>,
 }
 
 /// The rows of a table, header and empty rows apart.
@@ -73,8 +74,10 @@ fn header(rows: &[StringRecord]) -> Option<(Columns, usize)> {
             .filter(|name| QUESTION.contains(&name.as_str()) || ANSWER.contains(&name.as_str()))
             .count();
         // A lone "content" may as well be the first row of a list of words.
-        (question.is_some() || (known > 0 && row.len() > 1))
-            .then_some((Columns { question, answer, updated: find(&UPDATED), title }, at + 1))
+        (question.is_some() || (known > 0 && row.len() > 1)).then_some((
+            Columns { question, answer, updated: find(&UPDATED), title, similar: find(&SIMILAR) },
+            at + 1,
+        ))
     })
 }
 
@@ -140,6 +143,31 @@ const UPDATED: [&str; 14] = [
 ];
 const TITLE: [&str; 4] = ["标题", "title", "主题", "subject"];
 
+const SIMILAR: [&str; 16] = [
+    "相似问",
+    "相似问题",
+    "相似问法",
+    "相似提问",
+    "相似问句",
+    "扩展问",
+    "扩展问题",
+    "同义问",
+    "其他问法",
+    "similar",
+    "similarquestions",
+    "similarquestion",
+    "alternatives",
+    "alternativequestions",
+    "aliases",
+    "variants",
+];
+
+/// The questions in one cell: one a line, or parted by bars or semicolons.
+fn several(cell: &str) -> Vec<String> {
+    let parts = cell.split(['\n', '|', '｜', ';', '；']).map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
 /// A header cell as compared: "问题（必填）", "Question *" and "question_text" lose their ornaments.
 fn column_name(cell: &str) -> String {
     let name = normalise(cell);
@@ -159,7 +187,7 @@ fn guess(rows: &[StringRecord]) -> Result<Columns, String> {
     let question = (0..width)
         .filter(|column| *column != answer && text(*column) > 0)
         .max_by_key(|column| (*column < answer, text(*column)));
-    Ok(Columns { question, answer, updated: None, title: None })
+    Ok(Columns { question, answer, updated: None, title: None, similar: None })
 }
 
 fn entry(row: &StringRecord, columns: Columns) -> Entry {
@@ -168,6 +196,7 @@ fn entry(row: &StringRecord, columns: Columns) -> Entry {
         line: row.position().map_or(0, csv::Position::line),
         title: columns.title.map(cell).unwrap_or_default(),
         question: columns.question.map(cell),
+        similar: columns.similar.map(cell).map(|cell| several(&cell)).unwrap_or_default(),
         text: cell(columns.answer),
         updated: columns.updated.map(cell),
     }

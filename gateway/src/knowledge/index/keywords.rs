@@ -1,6 +1,6 @@
 //! BM25 over characters, character pairs and words; headings count more than texts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Indexed;
@@ -27,8 +27,14 @@ impl Keywords {
         let mut lengths = Vec::with_capacity(entries.len());
         for (at, entry) in (0_u32..).zip(entries) {
             let mut counts: HashMap<u64, f32> = HashMap::new();
-            for (keywords, weight) in [(&entry.title.keywords, HEADING), (&entry.text.keywords, 1.0)] {
-                keywords.iter().for_each(|keyword| *counts.entry(keyword.hash).or_default() += weight);
+            let asked: HashSet<u64> = entry
+                .headings()
+                .flat_map(|heading| &heading.content.keywords)
+                .map(|keyword| keyword.hash)
+                .collect();
+            let text = entry.text.keywords.iter().map(|keyword| (keyword.hash, 1.0));
+            for (hash, weight) in asked.into_iter().map(|hash| (hash, HEADING)).chain(text) {
+                *counts.entry(hash).or_default() += weight;
             }
             lengths.push(counts.len() as f32);
             counts.into_iter().for_each(|(hash, count)| postings.entry(hash).or_default().push((at, count)));

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::content::Content;
-use super::encoder::{Encoder, Vector};
+use super::encoder::{Encoder, Reading, Role, Vector};
 use super::features::Feature;
 use crate::store::Passage;
 use keywords::Keywords;
@@ -22,27 +22,54 @@ const DELTA: usize = 256;
 pub struct Indexed {
     /// The passage.
     pub passage: Passage,
-    /// Vector of the question, or of the title for passages of documents.
-    pub heading: Vector,
+    /// The question, or the title for passages of documents.
+    pub heading: Heading,
+    /// Other ways to ask it.
+    pub similar: Vec<Heading>,
     /// Vector of the text.
     pub body: Vector,
-    /// What the question or title says.
-    pub title: Content,
     /// What the text says.
     pub text: Content,
+    /// The text as the encoder reads it.
+    pub reading: Reading,
+}
+
+/// One way to ask for a passage.
+#[derive(Debug)]
+pub struct Heading {
+    /// Its vector; the meaning is that of heading and text together.
+    pub vector: Vector,
+    /// What it says.
+    pub content: Content,
+    /// As the encoder reads it.
+    pub reading: Reading,
+}
+
+impl Heading {
+    fn new(heading: &str, text: &Reading, encoder: &Encoder) -> Self {
+        let (content, reading) = (Content::new(heading), encoder.read(heading, Role::Heading));
+        Self { vector: encoder.vector(&[&reading, text], &content.features), content, reading }
+    }
 }
 
 impl Indexed {
     /// Takes a passage apart and encodes it.
     pub fn new(passage: Passage, encoder: &Encoder) -> Self {
-        let (title, text) = (Content::new(&passage.title), Content::new(&passage.text));
+        let (text, reading) = (Content::new(&passage.text), encoder.read(&passage.text, Role::Text));
+        let heading = |asked: &String| Heading::new(asked, &reading, encoder);
         Self {
-            heading: encoder.encode_features(&title.features),
-            body: encoder.encode_features(&text.features),
-            title,
+            heading: heading(&passage.title),
+            similar: passage.similar.iter().map(heading).collect(),
+            body: encoder.vector(&[&reading], &text.features),
             text,
+            reading,
             passage,
         }
+    }
+
+    /// Each way to ask for it.
+    pub fn headings(&self) -> impl Iterator<Item = &Heading> {
+        std::iter::once(&self.heading).chain(&self.similar)
     }
 }
 
@@ -84,6 +111,8 @@ pub struct Snapshot {
     delta: Segment,
     /// Places in `base` that are no longer live.
     gone: HashSet<usize>,
+    /// Ways to ask for all live passages together.
+    headings: usize,
 }
 
 /// A passage that may answer the query.
@@ -110,7 +139,8 @@ impl Snapshot {
                 live.values().filter(|entry| !known.contains(&Arc::as_ptr(entry))).cloned().collect(),
             )
         };
-        Self { version, live, base, delta, gone }
+        let headings = live.values().map(|entry| 1 + entry.similar.len()).sum();
+        Self { version, live, base, delta, gone, headings }
     }
 
     /// Whether so much has changed since the base was built that it is time for a new one.
@@ -121,6 +151,11 @@ impl Snapshot {
     /// All live passages, by id.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Ways to ask for all live passages together: the more there are, the likelier one resembles any question.
+    pub fn headings(&self) -> usize {
+        self.headings
     }
 
     /// The large segment.

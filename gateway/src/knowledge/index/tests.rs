@@ -7,6 +7,7 @@ use crate::knowledge::features::{features, mix};
 fn entry(id: usize, question: &str, text: &str) -> Arc<Indexed> {
     let (source, title) = ("a.csv".to_owned(), question.to_owned());
     let passage = Passage {
+        similar: Vec::new(),
         id: format!("{id:05}"),
         source,
         question: Some(title.clone()),

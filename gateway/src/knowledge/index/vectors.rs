@@ -7,7 +7,7 @@ use instant_distance::{Builder, Hnsw, Point, PointId, Search};
 use super::Indexed;
 use crate::knowledge::encoder::{Vector, dot};
 
-/// Largest segment that is scanned: two vectors a passage, about a millisecond for all.
+/// Largest segment that is scanned: two vectors a passage and one for each similar question, about a millisecond for all.
 const SCANNED: usize = 5_000;
 /// Breadth of the search in the graph; measured against the scan in the tests.
 const BREADTH: usize = 160;
@@ -28,6 +28,7 @@ impl std::fmt::Debug for Vectors {
 #[derive(Clone)]
 enum Place {
     Heading(Arc<Indexed>),
+    Similar(Arc<Indexed>, usize),
     Body(Arc<Indexed>),
     Query(Box<Vector>),
 }
@@ -35,7 +36,8 @@ enum Place {
 impl Place {
     fn vector(&self) -> &Vector {
         match self {
-            Self::Heading(entry) => &entry.heading,
+            Self::Heading(entry) => &entry.heading.vector,
+            Self::Similar(entry, at) => &entry.similar.get(*at).unwrap_or(&entry.heading).vector,
             Self::Body(entry) => &entry.body,
             Self::Query(vector) => vector,
         }
@@ -55,16 +57,18 @@ impl Vectors {
 
     /// The graph, whatever the size.
     pub(super) fn graph(entries: &[Arc<Indexed>]) -> Self {
-        let places = entries
-            .iter()
-            .flat_map(|entry| [Place::Heading(entry.clone()), Place::Body(entry.clone())])
-            .collect();
+        let (mut places, mut owned_by) = (Vec::new(), Vec::new());
+        for (at, entry) in entries.iter().enumerate() {
+            places.extend([Place::Heading(entry.clone()), Place::Body(entry.clone())]);
+            places.extend((0..entry.similar.len()).map(|similar| Place::Similar(entry.clone(), similar)));
+            owned_by.resize(places.len(), at);
+        }
         let (graph, ids) =
             Builder::default().seed(1).ef_construction(BREADTH).ef_search(BREADTH).build_hnsw(places);
         let mut owners = vec![0; ids.len()];
-        for (place, id) in ids.into_iter().enumerate() {
-            if let Some(owner) = owners.get_mut(id.into_inner() as usize) {
-                *owner = place / 2;
+        for (id, owner) in ids.into_iter().zip(owned_by) {
+            if let Some(place) = owners.get_mut(id.into_inner() as usize) {
+                *place = owner;
             }
         }
         Self { graph: Some((graph, owners)) }
@@ -117,7 +121,10 @@ pub(super) fn scan(
     count: usize,
     alive: &dyn Fn(usize) -> bool,
 ) -> Vec<usize> {
-    let nearness = |entry: &Indexed| dot(query, &entry.heading).max(dot(query, &entry.body));
+    let nearness = |entry: &Indexed| {
+        let headings = entry.headings().map(|heading| dot(query, &heading.vector));
+        headings.fold(dot(query, &entry.body), f32::max)
+    };
     let live = entries.iter().enumerate().filter(|(at, _)| alive(*at));
     let mut ranked: Vec<(usize, f32)> = live.map(|(at, entry)| (at, nearness(entry))).collect();
     ranked.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -1,0 +1,79 @@
+"""The encoder as it is trained; src/knowledge/encoder.rs computes the same from the weights file."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+WIDTH, TOKEN, MEANING = 192, 96, 256
+# The rows before the features': nothing, and what stands at a place of which no feature is known.
+NOTHING, UNKNOWN, FIRST = 0, 1, 2
+
+
+class Texts:
+    """Texts as arrays: the rows of all features, place after place, and how many stand at each place."""
+
+    def __init__(self, found, row):
+        self.rows, self.counts = [], []
+        for places in found:
+            known = [[row[hash] for hash, _ in place if hash in row] or [UNKNOWN] for place in places] or [[UNKNOWN]]
+            self.rows.append(np.array([r for place in known for r in place], np.int64))
+            self.counts.append(np.array([len(place) for place in known], np.int64))
+
+    def read(self, text, limit):
+        """(rows, counts) of the first `limit` places of a text."""
+        counts = self.counts[text][:limit]
+        return self.rows[text][: counts.sum()], counts
+
+
+class Encoder(nn.Module):
+    """Sums features into places, and places into texts."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.table = nn.EmbeddingBag(features + FIRST, WIDTH, mode="sum", padding_idx=NOTHING)
+        nn.init.normal_(self.table.weight, std=2 / math.sqrt(WIDTH))
+        self.roles = nn.Embedding(3, WIDTH)
+        nn.init.zeros_(self.roles.weight)
+        self.tokens = nn.Linear(WIDTH, TOKEN, bias=False)
+        self.meaning = nn.Linear(WIDTH, MEANING, bias=False)
+        self.counts = nn.Linear(WIDTH, 2)
+        # How meaning, the question's places and the heading's places add up, and what no entry scores.
+        self.mix = nn.Parameter(torch.tensor([8.0, 8.0, 4.0]))
+        self.none = nn.Parameter(torch.tensor(14.0))
+
+    def forward(self, texts, dropout=0.0):
+        """Reads texts, each a list of (rows, counts, role): (tokens, meaning, importance, mask, roles), padded."""
+        parts = [part for text in texts for part in text]
+        counts = np.concatenate([part[1] for part in parts])
+        rows = np.concatenate([part[0] for part in parts])
+        if dropout:
+            place_gone = np.repeat(np.random.random(len(counts)) < dropout * 0.7, counts)
+            rows = np.where(place_gone | (np.random.random(len(rows)) < dropout), NOTHING, rows)
+        lengths = np.array([sum(len(part[1]) for part in text) for text in texts])
+        longest = int(lengths.max())
+        at = np.repeat(np.arange(len(texts)), lengths) * longest + np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        at = torch.from_numpy(at)
+        given = torch.from_numpy(np.concatenate([np.full(len(part[1]), part[2]) for part in parts]))
+        roles = torch.full((len(texts) * longest,), -1).index_copy(0, at, given).view(len(texts), longest)
+        mask = roles >= 0
+        bags = self.table(torch.from_numpy(rows), torch.from_numpy(np.concatenate([[0], np.cumsum(counts)[:-1]])))
+        x = torch.zeros(len(texts) * longest, WIDTH).index_copy(0, at, bags + self.roles(given)).view(len(texts), longest, WIDTH)
+        x = F.rms_norm(x, (WIDTH,), eps=torch.finfo(torch.float32).eps)
+        attention, importance = self.counts(x).masked_fill(~mask[..., None], -1e9).unbind(-1)
+        summed = (torch.softmax(attention, 1)[..., None] * x).sum(1)
+        tokens = F.normalize(self.tokens(x), dim=-1) * mask[..., None]
+        return tokens, F.normalize(self.meaning(summed), dim=-1), F.softplus(importance) * mask, mask, roles
+
+    def score(self, questions, passages):
+        """How well each passage answers each question: [questions, passages]."""
+        asked, meaning, importance, asked_mask, _ = questions
+        there, meant, weight, there_mask, roles = passages
+        likeness = torch.einsum("qid,pjd->qipj", asked, there).masked_fill(~there_mask, -1.0)
+        answered = (importance[:, :, None] * likeness.amax(3)).sum(1) / importance.sum(1)[:, None].clamp_min(1e-6)
+        weight = weight * (roles == 1)
+        repeated = likeness.masked_fill(~asked_mask[:, :, None, None], -1.0).amax(1)
+        repeated = (weight * repeated).sum(2) / weight.sum(1).clamp_min(1e-6)
+        return self.mix[0] * (meaning @ meant.T) + self.mix[1] * answered + self.mix[2] * repeated
