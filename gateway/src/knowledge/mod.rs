@@ -158,9 +158,8 @@ impl Knowledge {
 
     /// The `k` passages likeliest to answer `query` (at most 50), and whether they answer it at all.
     pub fn search(&self, query: &str, k: usize) -> SearchResult {
-        self.follow();
         let encoder = self.shared.encoder;
-        let snapshot = self.shared.snapshot.load_full();
+        let snapshot = self.current();
         let taken_apart = Query::new(start_of(query, MAX_QUERY_BYTES), encoder);
         let ranked = ranking::rank(&snapshot, &taken_apart, encoder);
         let confidence = ranking::coverage(&snapshot, &taken_apart, &ranked);
@@ -174,7 +173,7 @@ impl Knowledge {
 
     /// All passages, ordered by source, then as indexed by id.
     pub fn list(&self) -> Vec<Passage> {
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.current();
         let mut all: Vec<Passage> = snapshot.live().values().map(|entry| entry.passage.clone()).collect();
         all.sort_by(|a, b| {
             a.source.cmp(&b.source).then_with(|| a.title.cmp(&b.title)).then_with(|| a.id.cmp(&b.id))
@@ -196,14 +195,15 @@ impl Knowledge {
         Ok(true)
     }
 
-    /// The version of the newest change that searches see; part of every key under which an answer is cached.
+    /// The version of the newest change that searches see, other processes' too; part of every key under which an
+    /// answer is cached.
     pub fn version(&self) -> u64 {
-        self.shared.snapshot.load().version
+        self.current().version
     }
 
     /// Passages in the base.
     pub fn len(&self) -> usize {
-        self.shared.snapshot.load().live().len()
+        self.current().live().len()
     }
 
     /// Whether there is no passage.
@@ -219,6 +219,12 @@ impl Knowledge {
         self.catch_up(&self.hold())
     }
 
+    /// The state to answer from: everything this process did, and what others did up to a moment ago.
+    fn current(&self) -> Arc<Snapshot> {
+        self.follow();
+        self.shared.snapshot.load_full()
+    }
+
     /// Looks for other processes' commits, rarely enough to cost nothing and without making a search wait or fail.
     fn follow(&self) {
         let now = u64::try_from(self.shared.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -226,7 +232,11 @@ impl Knowledge {
         let due = now >= last.saturating_add(FOLLOW_MILLIS)
             && self.shared.followed.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due
-            && self.shared.store.knowledge_version().is_ok_and(|newest| newest > self.version())
+            && self
+                .shared
+                .store
+                .knowledge_version()
+                .is_ok_and(|newest| newest > self.shared.snapshot.load().version)
             && let Err(error) = self.refresh()
         {
             tracing::warn!(%error, "the knowledge base could not be refreshed");
@@ -241,7 +251,8 @@ impl Knowledge {
         if !changes.is_empty() {
             self.commit(&changes, &guard)?;
         }
-        report.version = self.version();
+        // Not `version()`, which may want to move the state on itself.
+        report.version = self.shared.snapshot.load().version;
         Ok(report)
     }
 

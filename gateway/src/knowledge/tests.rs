@@ -76,6 +76,16 @@ fn another_process_s_import_is_seen() {
     assert_eq!(server.len(), 3);
 }
 
+/// An answer from the cache asks for the version only, and never searches.
+#[test]
+fn another_process_s_import_changes_the_version_without_a_search() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, tool) = (open(folder.path()), open(folder.path()));
+    tool.import_bytes("faq.csv", FAQ.as_bytes()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(FOLLOW_MILLIS + 50));
+    assert_eq!((server.version(), server.len()), (1, 3));
+}
+
 #[test]
 fn an_empty_base_covers_nothing() {
     let folder = tempfile::tempdir().unwrap();
