@@ -23,7 +23,7 @@ pub const MAX_FILE_BYTES: usize = 32 << 20;
 const MAX_PASSAGES_PER_FILE: usize = 100_000;
 /// Problems reported one by one; the rest are only counted.
 pub(super) const MAX_PROBLEMS: usize = 1_000;
-/// Longest question, in characters.
+/// Longest question or title, in characters.
 const MAX_QUESTION: usize = 500;
 
 /// How far an import is.
@@ -184,15 +184,15 @@ fn passages(source: &str, entry: Entry) -> Result<Vec<Passage>, (ProblemKind, St
     if question.as_ref().is_some_and(|question| question.chars().count() > MAX_QUESTION) {
         return Err((ProblemKind::Error, format!("the question is longer than {MAX_QUESTION} characters")));
     }
-    let title = question.clone().unwrap_or_else(|| clean::clean(&entry.title));
+    let title =
+        question.clone().unwrap_or_else(|| clean::clean(&entry.title).chars().take(MAX_QUESTION).collect());
     if let Some(order) = [&title, &text].into_iter().find_map(|text| injection::find_order(text)) {
         return Err((
             ProblemKind::Quarantined,
             format!("reads like an order to the model: {}", excerpt(order)),
         ));
     }
-    let texts = if entry.question.is_some() { sentences::split_answer(&text) } else { vec![text] };
-    Ok(texts
+    Ok(sentences::split_answer(&text)
         .into_iter()
         .map(|text| passage(source, &title, question.as_deref(), text, entry.updated.as_deref()))
         .collect())

@@ -121,6 +121,20 @@ fn an_endless_answer_is_cut_between_sentences() {
 }
 
 #[test]
+fn no_passage_is_too_long_for_a_prompt() {
+    let text = "营业时间".repeat(25_000);
+    let json = format!("[{{\"text\": \"{text}\"}}, {{\"q\": \"几点开门？\", \"a\": \"{text}\"}}]");
+    let csv = format!("问题,答案\n几点开门？,{text}\n");
+    for (name, bytes) in
+        [("a.json", json), ("a.csv", csv), ("a.txt", text.clone()), ("a.md", format!("# {text}\n\n{text}\n"))]
+    {
+        let found = passages_of(name, bytes.as_bytes());
+        let longest = found.iter().map(|(title, text)| title.len() + text.len()).max();
+        assert!(found.len() > 100 && longest < Some(6_000), "{name}: {} {longest:?}", found.len());
+    }
+}
+
+#[test]
 fn no_bytes_make_the_import_panic() {
     const BYTES: &[u8] = b"<|>&;\"',\n\t#-:\xe4\xb8\xad|{}[]a";
     let mut state = 7_u64;
