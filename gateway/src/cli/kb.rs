@@ -68,14 +68,20 @@ fn import(knowledge: &Knowledge, files: &[PathBuf], json: bool) -> anyhow::Resul
     if json {
         say::line(&serde_json::to_string(&report)?);
     }
+    anyhow::ensure!(
+        report.failed == 0,
+        "nothing of {} of {} files could be imported, for the reasons above; what they gave before is still there",
+        report.failed,
+        files.len()
+    );
     Ok(())
 }
 
 /// An import in one sentence.
 pub fn summary(report: &ImportReport) -> String {
     format!(
-        "{} entries read, {} kept, {} duplicates, {} set aside, {} skipped",
-        report.read, report.kept, report.duplicates, report.quarantined, report.skipped
+        "{} entries read, {} kept, {} duplicates, {} set aside, {} skipped; {} earlier passages removed",
+        report.read, report.kept, report.duplicates, report.quarantined, report.skipped, report.removed
     )
 }
 

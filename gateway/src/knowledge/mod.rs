@@ -24,7 +24,7 @@ pub use encoder::{Encoder, Vector};
 use import::Parsed;
 pub use import::{ImportReport, Problem, ProblemKind, Progress};
 use index::{Indexed, Live, Segment, Snapshot};
-use plan::{plan, read, source_name};
+use plan::{plan, read, refuse_same_names, source_name};
 use ranking::Query;
 
 /// Most passages in one knowledge base: about a gigabyte in memory.
@@ -53,6 +53,17 @@ pub enum KnowledgeError {
     TooLarge {
         /// Passages there would be.
         found: usize,
+    },
+    /// Two files of one import have the same name.
+    #[error(
+        "{} and {} have the same name, and what a file gave is known by its name: give one of them another, nothing was imported",
+        one.display(), other.display()
+    )]
+    SameName {
+        /// The one.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
     },
 }
 
@@ -128,7 +139,7 @@ impl Knowledge {
 
     /// Imports files; each takes the place of what a file of the same name gave before. All of them take effect at once.
     ///
-    /// Files that cannot be read are problems in the report; `progress` is called before each file and once at the end.
+    /// Files that give nothing take nothing's place; those that cannot be read are problems in the report; `progress` is called before each file and once at the end.
     ///
     /// # Errors
     /// [`KnowledgeError`]; the base is then as it was.
@@ -137,9 +148,10 @@ impl Knowledge {
         paths: &[PathBuf],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ImportReport, KnowledgeError> {
+        refuse_same_names(paths)?;
         let mut files = Vec::with_capacity(paths.len());
         for (done, path) in paths.iter().enumerate() {
-            let name = source_name(path, paths);
+            let name = source_name(path);
             progress(Progress { file: name.clone(), done, total: paths.len() });
             files.push((read(path, &name), name));
         }

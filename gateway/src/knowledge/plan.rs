@@ -15,9 +15,12 @@ pub(super) fn plan(
     files: Vec<(Parsed, String)>,
 ) -> Result<(Vec<Change>, ImportReport), KnowledgeError> {
     let mut report = ImportReport::default();
-    // A file that could not be read at all must not wipe what it gave before.
-    let replaced: Vec<&str> =
-        files.iter().filter(|(parsed, _)| parsed.read > 0).map(|(_, name)| name.as_str()).collect();
+    // A file that gives nothing must not wipe what it gave before: it is rather broken than meant so.
+    let replaced: Vec<&str> = files
+        .iter()
+        .filter(|(parsed, _)| !parsed.passages.is_empty())
+        .map(|(_, name)| name.as_str())
+        .collect();
     let others: Vec<&Passage> = live
         .values()
         .map(|entry| &entry.passage)
@@ -82,6 +85,7 @@ pub(super) fn plan(
             parsed.problems.iter().filter(|problem| problem.kind == kind && problem.line.is_some()).count()
         };
         report.read += parsed.read;
+        report.failed += usize::from(parsed.has_failed());
         report.quarantined += count(ProblemKind::Quarantined);
         report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
         report.problems.extend(parsed.problems.iter().cloned());
@@ -91,13 +95,20 @@ pub(super) fn plan(
     Ok((changes, report))
 }
 
-/// The file's name; with its folder's where two files of one import share a name.
-pub(super) fn source_name(path: &Path, all: &[PathBuf]) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    if all.iter().filter(|other| other.file_name() == path.file_name()).count() < 2 {
-        return name.to_string_lossy().into_owned();
+/// The file's name, whatever its folder and its company: a later import of the file must find what this one gave.
+pub(super) fn source_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Refuses files of one name: each would take the other's place.
+pub(super) fn refuse_same_names(paths: &[PathBuf]) -> Result<(), KnowledgeError> {
+    let mut seen: HashMap<String, &Path> = HashMap::new();
+    for path in paths {
+        if let Some(other) = seen.insert(source_name(path), path) {
+            return Err(KnowledgeError::SameName { one: other.to_owned(), other: path.clone() });
+        }
     }
-    path.to_string_lossy().into_owned()
+    Ok(())
 }
 
 /// The file's passages, or why it cannot be read.

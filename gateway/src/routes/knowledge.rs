@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::Asked;
+use crate::knowledge::{ImportReport, ProblemKind};
 use crate::openai::ApiError;
 use crate::reply::{self, Response};
 use crate::stack::Gateway;
@@ -29,10 +30,20 @@ pub async fn import(gateway: &Arc<Gateway>, asked: Asked) -> Result<Response, Ap
     // Reading and embedding a file takes longer than other requests should wait for a thread.
     let imported = tokio::task::spawn_blocking(move || gateway.knowledge.import_bytes(&name, &asked.body));
     match imported.await {
+        Ok(Ok(report)) if report.failed > 0 => Err(ApiError::invalid_value("body", refusal(&report))),
         Ok(Ok(report)) => reply::json(&report),
         Ok(Err(error)) => Err(ApiError::invalid_value("body", error.to_string())),
         Err(_) => Err(ApiError::internal("The import failed; nothing was changed.")),
     }
+}
+
+/// Why nothing of a file was imported.
+fn refusal(report: &ImportReport) -> String {
+    let error = report.problems.iter().find(|problem| problem.kind == ProblemKind::Error);
+    let (place, reason) =
+        error.map_or((None, "it cannot be read"), |error| (error.line, error.message.as_str()));
+    let place = place.map(|line| format!(" Line {line}:")).unwrap_or_default();
+    format!("Nothing was imported, and nothing changed.{place} {reason}")
 }
 
 /// The passages nearest to `q`.

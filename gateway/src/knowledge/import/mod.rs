@@ -52,6 +52,8 @@ pub struct ImportReport {
     pub skipped: usize,
     /// Passages that the base had before and has no longer: their file does not hold them now, or a newer one replaced them.
     pub removed: usize,
+    /// Files of which nothing could be used because of errors; what they gave before is still there.
+    pub failed: usize,
     /// Version of the knowledge base after the import.
     pub version: u64,
     /// What was left out or looks wrong, with file and line; the first 1,000.
@@ -108,6 +110,13 @@ pub(super) struct Parsed {
     pub(super) problems: Vec<Problem>,
 }
 
+impl Parsed {
+    /// Whether errors left nothing of the file.
+    pub(super) fn has_failed(&self) -> bool {
+        self.passages.is_empty() && self.problems.iter().any(|problem| problem.kind == ProblemKind::Error)
+    }
+}
+
 /// Everything that the file named `name` says, cleaned and scanned; never fails as a whole without a problem that says why.
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
@@ -129,6 +138,10 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Parsed {
             Ok(passages) => parsed.passages.extend(passages.into_iter().map(|passage| (line, passage))),
             Err((kind, message)) => parsed.problems.push(problem(Some(line), kind, message)),
         }
+    }
+    if parsed.read == 0 {
+        let message = "the file holds no entries; what it gave before stays until that is removed".to_owned();
+        parsed.problems.push(problem(None, ProblemKind::Error, message));
     }
     parsed
 }
