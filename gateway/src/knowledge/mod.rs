@@ -198,13 +198,15 @@ impl Knowledge {
     /// # Errors
     /// [`KnowledgeError::Store`]; the passage is then still there.
     pub fn remove(&self, id: &str) -> Result<bool, KnowledgeError> {
-        let guard = self.hold();
-        self.catch_up(&guard)?;
-        if !self.shared.snapshot.load().live().contains_key(id) {
-            return Ok(false);
-        }
-        self.commit(&[Change::Remove(id.to_owned())], &guard)?;
-        Ok(true)
+        Ok(self.remove_all(|passage| passage.id == id)? > 0)
+    }
+
+    /// Removes all that the file named `source` gave, for good, and says how many passages that were.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`]; all of them are then still there.
+    pub fn remove_source(&self, source: &str) -> Result<usize, KnowledgeError> {
+        self.remove_all(|passage| passage.source == source)
     }
 
     /// The version of the newest change that searches see, other processes' too; part of every key under which an
@@ -266,6 +268,21 @@ impl Knowledge {
         // Not `version()`, which may want to move the state on itself.
         report.version = self.shared.snapshot.load().version;
         Ok(report)
+    }
+
+    fn remove_all(&self, gone: impl Fn(&Passage) -> bool) -> Result<usize, KnowledgeError> {
+        let guard = self.hold();
+        self.catch_up(&guard)?;
+        let snapshot = self.shared.snapshot.load_full();
+        let passages = snapshot.live().values().map(|entry| &entry.passage);
+        let changes: Vec<Change> = passages
+            .filter(|passage| gone(passage))
+            .map(|passage| Change::Remove(passage.id.clone()))
+            .collect();
+        if !changes.is_empty() {
+            self.commit(&changes, &guard)?;
+        }
+        Ok(changes.len())
     }
 
     fn hold(&self) -> MutexGuard<'_, ()> {

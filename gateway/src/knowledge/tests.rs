@@ -41,6 +41,20 @@ fn a_removed_passage_never_returns() {
 }
 
 #[test]
+fn a_removed_source_never_returns_and_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    knowledge.import_bytes("faq.csv", FAQ.as_bytes()).unwrap();
+    knowledge.import_bytes("more.csv", "问题,答案\n可以货到付款吗？,不支持货到付款。\n".as_bytes()).unwrap();
+    assert_eq!(knowledge.remove_source("faq.csv").unwrap(), 3);
+    assert_eq!(knowledge.remove_source("faq.csv").unwrap(), 0);
+    for knowledge in [knowledge, open(folder.path())] {
+        assert_eq!((knowledge.len(), knowledge.version()), (1, 3));
+        assert_eq!(texts(&knowledge, "几天可以退货"), ["不支持货到付款。"]);
+    }
+}
+
+#[test]
 fn the_same_file_again_replaces_what_it_gave() {
     let folder = tempfile::tempdir().unwrap();
     let knowledge = open(folder.path());
