@@ -157,6 +157,8 @@ pub struct LimitConfig {
     pub max_connections: usize,
     /// Time for a request's head.
     pub header_timeout: Duration,
+    /// How long a client may take to send its request's body.
+    pub body_timeout: Duration,
 }
 
 /// How requests are answered.

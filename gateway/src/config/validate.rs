@@ -167,6 +167,7 @@ fn limits(resolved: &Resolved) -> Result<LimitConfig, ConfigError> {
         max_concurrent: settings.max_concurrent,
         max_connections: settings.max_connections,
         header_timeout: seconds(resolved, "header_seconds", settings.header_seconds, 1, 300)?,
+        body_timeout: seconds(resolved, "body_seconds", settings.body_seconds, 1, 3600)?,
     })
 }
 
