@@ -1,11 +1,11 @@
 //! `frontdesk kb`: import, list, search and remove what the shop knows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::{lines, say};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::knowledge::{ImportReport, Knowledge, SearchResult};
 use crate::store::Store;
 
@@ -60,16 +60,22 @@ pub fn run(config: &Config, kb: Kb) -> anyhow::Result<()> {
     let knowledge = Knowledge::open(Store::open(&config.data_dir)?)?;
     match kb {
         Kb::Import { files, json } => import(&knowledge, &files, json),
-        Kb::List { json } => list(&knowledge, json),
+        Kb::List { json } => {
+            mention_empty(config, &knowledge);
+            list(&knowledge, json)
+        }
         Kb::Remove { ids, source } => remove(&knowledge, &ids, source.as_deref()),
-        Kb::Search { input, k } => lines::each(input.text.as_deref(), |text| {
-            let result = knowledge.search(text, usize::from(k));
-            match input.json {
-                true => say::line(&serde_json::to_string(&result)?),
-                false => show(&result),
-            }
-            Ok(())
-        }),
+        Kb::Search { input, k } => {
+            mention_empty(config, &knowledge);
+            lines::each(input.text.as_deref(), |text| {
+                let result = knowledge.search(text, usize::from(k));
+                match input.json {
+                    true => say::line(&serde_json::to_string(&result)?),
+                    false => show(&result),
+                }
+                Ok(())
+            })
+        }
     }
 }
 
@@ -96,6 +102,20 @@ fn import(knowledge: &Knowledge, files: &[PathBuf], json: bool) -> anyhow::Resul
         files.len()
     );
     Ok(())
+}
+
+/// Whoever looks into an empty base most likely looks into the wrong one.
+fn mention_empty(config: &Config, knowledge: &Knowledge) {
+    if !knowledge.is_empty() {
+        return;
+    }
+    say::note(&format!(
+        "The knowledge base in {} is empty: `frontdesk kb import FILE` fills it.",
+        config.data_dir.display()
+    ));
+    if config.data_dir != Path::new(config::DEMO_DATA_DIR) {
+        say::note(&format!("The demo keeps its own: --data-dir {}", config::DEMO_DATA_DIR));
+    }
 }
 
 fn list(knowledge: &Knowledge, json: bool) -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use resolve::{Line, Origin, Resolved, resolve};
+pub use resolve::{DEMO_DATA_DIR, Line, Origin, Resolved, resolve};
 pub use settings::{Flags, Settings, TABLE};
 
 /// What the configuration is for: the commands differ in what they allow.
