@@ -89,8 +89,7 @@ fn import(knowledge: &Knowledge, files: &[PathBuf], json: bool) -> anyhow::Resul
     })?;
     step.end(&summary(&report));
     report.problems.iter().for_each(|problem| {
-        let line = problem.line.map(|line| format!(" line {line}")).unwrap_or_default();
-        say::note(&format!("  {}{line}: {}", problem.file, problem.message));
+        say::note(&format!("  {}{}: {}", problem.file, problem.place(), problem.message));
     });
     if json {
         say::line(&serde_json::to_string(&report)?);

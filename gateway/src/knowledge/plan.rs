@@ -26,13 +26,18 @@ pub(super) fn plan(
         .map(|entry| &entry.passage)
         .filter(|passage| !replaced.contains(&passage.source.as_str()))
         .collect();
-    let incoming: Vec<&(u64, Passage)> = files.iter().flat_map(|(parsed, _)| &parsed.passages).collect();
+    let incoming: Vec<(&Parsed, u64, &Passage)> = files
+        .iter()
+        .flat_map(|(parsed, _)| {
+            parsed.passages.iter().map(move |(number, passage)| (parsed, *number, passage))
+        })
+        .collect();
     let all: Vec<&Passage> =
-        others.iter().copied().chain(incoming.iter().map(|(_, passage)| passage)).collect();
+        others.iter().copied().chain(incoming.iter().map(|(_, _, passage)| *passage)).collect();
     let verdicts = import::deduplicate(&all);
 
-    let line =
-        |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at)).map(|(line, _)| *line);
+    let found = |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at));
+    let number = |at: usize| found(at).map(|(_, number, _)| *number);
     let mut kept: HashMap<&str, &Passage> = HashMap::new();
     let mut judged = Vec::new();
     for (at, (passage, verdict)) in all.iter().zip(&verdicts).enumerate() {
@@ -50,15 +55,19 @@ pub(super) fn plan(
             kept.insert(&passage.id, passage);
         }
         let Some(rival) = all.get(*other) else { continue };
-        if kind == ProblemKind::Conflict && rival.source == passage.source && line(*other) == line(at) {
+        if kind == ProblemKind::Conflict && rival.source == passage.source && number(*other) == number(at) {
             continue; // parts of one long answer
         }
-        report.duplicates += usize::from(kind == ProblemKind::Duplicate && line(at).is_some());
-        let place =
-            line(*other).map_or_else(|| rival.source.clone(), |line| format!("{} line {line}", rival.source));
+        report.duplicates += usize::from(kind == ProblemKind::Duplicate && number(at).is_some());
+        let place = found(*other).map_or_else(
+            || rival.source.clone(),
+            |(parsed, number, _)| format!("{} {}", rival.source, parsed.place(*number)),
+        );
+        let of_items = found(at).is_some_and(|(parsed, ..)| parsed.of_items);
         judged.push(Problem {
             file: passage.source.clone(),
-            line: line(at),
+            line: number(at).filter(|_| !of_items),
+            item: number(at).filter(|_| of_items),
             kind,
             message: format!("\"{}\" {words} {place}", passage.title),
         });
@@ -73,26 +82,28 @@ pub(super) fn plan(
     let is_new = |passage: &Passage| live.get(&passage.id).is_none_or(|entry| entry.passage != *passage);
     let mut fresh: Vec<&Passage> = incoming
         .iter()
-        .map(|(_, passage)| passage)
+        .map(|(_, _, passage)| *passage)
         .filter(|passage| kept.get(passage.id.as_str()).is_some_and(|kept| std::ptr::eq(*kept, *passage)))
         .collect();
     report.kept = fresh.len();
     fresh.retain(|passage| is_new(passage));
     changes.extend(fresh.into_iter().cloned().map(Change::Put));
 
-    for (parsed, _) in &files {
-        let count = |kind| {
-            parsed.problems.iter().filter(|problem| problem.kind == kind && problem.line.is_some()).count()
-        };
-        report.read += parsed.read;
-        report.failed += usize::from(parsed.has_failed());
-        report.quarantined += count(ProblemKind::Quarantined);
-        report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
-        report.problems.extend(parsed.problems.iter().cloned());
-    }
+    files.iter().for_each(|(parsed, _)| tally(parsed, &mut report));
     report.problems.extend(judged);
     report.problems.truncate(import::MAX_PROBLEMS);
     Ok((changes, report))
+}
+
+/// Adds what reading one file came to.
+fn tally(parsed: &Parsed, report: &mut ImportReport) {
+    let of_entries = || parsed.problems.iter().filter(|problem| !problem.place().is_empty());
+    let count = |kind| of_entries().filter(|problem| problem.kind == kind).count();
+    report.read += parsed.read;
+    report.failed += usize::from(parsed.has_failed());
+    report.quarantined += count(ProblemKind::Quarantined);
+    report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
+    report.problems.extend(parsed.problems.iter().cloned());
 }
 
 /// The file's name, whatever its folder and its company: a later import of the file must find what this one gave.
@@ -122,6 +133,5 @@ pub(super) fn read(path: &Path, name: &str) -> Parsed {
             Err(error) => format!("cannot read {}: {error}", path.display()),
         }
     };
-    let problem = Problem { file: name.to_owned(), line: None, kind: ProblemKind::Error, message: complaint };
-    Parsed { problems: vec![problem], ..Parsed::default() }
+    Parsed::unreadable(name, complaint)
 }

@@ -78,10 +78,11 @@ async fn change<T: Send + 'static>(
 /// Why nothing of a file was imported.
 fn refusal(report: &ImportReport) -> String {
     let error = report.problems.iter().find(|problem| problem.kind == ProblemKind::Error);
-    let (place, reason) =
-        error.map_or((None, "it cannot be read"), |error| (error.line, error.message.as_str()));
-    let place = place.map(|line| format!(" Line {line}:")).unwrap_or_default();
-    format!("Nothing was imported, and nothing changed.{place} {reason}")
+    let reason = error.map_or_else(
+        || "it cannot be read".to_owned(),
+        |error| format!("{}{}: {}", error.file, error.place(), error.message),
+    );
+    format!("Nothing was imported, and nothing changed. {reason}")
 }
 
 /// The passages nearest to `q`.

@@ -8,9 +8,16 @@ const QUESTION: [&str; 7] = ["question", "q", "query", "prompt", "问题", "inst
 const ANSWER: [&str; 9] = ["answer", "a", "response", "reply", "答案", "回答", "output", "text", "content"];
 const UPDATED: [&str; 5] = ["updated", "updated_at", "date", "更新时间", "更新日期"];
 
-/// The objects of one JSON document, or of one a line.
-pub(super) fn parse(text: &str) -> Result<Found, String> {
-    match serde_json::from_str::<Value>(text) {
+/// The objects of one JSON document, or of one a line; and whether they are numbered as items, not by their lines.
+pub(super) fn parse(text: &str) -> Result<(Found, bool), String> {
+    let document = serde_json::from_str::<Value>(text);
+    let alone = matches!(&document, Ok(Value::Object(object)) if entry(1, object).is_some());
+    let of_items = document.is_ok() && !alone;
+    found(text, document).map(|found| (found, of_items))
+}
+
+fn found(text: &str, document: serde_json::Result<Value>) -> Result<Found, String> {
+    match document {
         Ok(Value::Array(items)) => {
             Ok(collect(items.into_iter().enumerate().map(|(at, item)| (at as u64 + 1, Ok(item)))))
         }

@@ -103,6 +103,17 @@ fn json_in_its_usual_shapes() {
 }
 
 #[test]
+fn elements_of_a_json_list_are_counted_as_items_and_lines_as_lines() {
+    let list = r#"[{"q": "How long?", "a": "Two days."}, {"q": "no answer"}]"#;
+    let places = |text: &str| -> Vec<String> {
+        parse("faq.json", text.as_bytes()).problems.iter().map(Problem::place).collect()
+    };
+    assert_eq!(places(list), [" item 2"]);
+    assert_eq!(places("{\"q\": \"test\", \"a\": \"test\"}\n"), [" line 1"]);
+    assert_eq!(places("{\"q\": \"How long?\", \"a\": \"Two days.\"}\n{\"q\": \"no answer\"}\n"), [" line 2"]);
+}
+
+#[test]
 fn what_is_no_text_is_a_problem_that_says_what_to_do() {
     for (name, bytes, word) in [
         ("faq.xlsx", b"PK\x03\x04....".as_slice(), "save it as CSV"),
