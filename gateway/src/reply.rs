@@ -43,10 +43,11 @@ pub fn error(error: &ApiError) -> Response {
         insert(&mut response, RETRY_AFTER, &seconds.to_string());
         insert(&mut response, HeaderName::from_static("retry-after-ms"), &wait.as_millis().to_string());
     }
-    match status {
-        StatusCode::UNAUTHORIZED => insert(&mut response, WWW_AUTHENTICATE, "Bearer"),
-        StatusCode::METHOD_NOT_ALLOWED => insert(&mut response, ALLOW, "GET, POST"),
-        _ => {}
+    if let Some(methods) = &error.allow {
+        insert(&mut response, ALLOW, methods);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        insert(&mut response, WWW_AUTHENTICATE, "Bearer");
     }
     response
 }

@@ -81,7 +81,7 @@ async fn descend(
     // reserved by the chat route, which alone can count them.
     gateway.limits.count_request(&caller, &mut call.headers)?;
     let (head, body) = request.into_parts();
-    let body = limit::read_body(body, gateway.config.limits.max_body_bytes).await?;
+    let body = limit::read_body(body, &gateway.config.limits).await?;
     // admit: the last door; the permit lives until the last byte of the answer.
     let permit = gateway.admission.permit()?;
     routes::answer(gateway, call, route, routes::Asked { caller, head, body, permit }).await

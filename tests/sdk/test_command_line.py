@@ -86,9 +86,9 @@ def test_config_tells_value_and_origin_and_no_secret(tmp_path):
     env = {"FRONTDESK_API_KEY": "a-very-secret-key", "FRONTDESK_PORT": "2"}
     done = run("frontdesk", "config", "--json", "--config", settings, "--passages", "5", env=env)
     found = {line["name"]: (line["value"], line["origin"]) for line in lines(done)}
-    assert found["queue"] == ("7", f"file {settings}")
-    assert found["port"] == ("2", "environment variable FRONTDESK_PORT")
-    assert found["passages"] == ("5", "flag --passages")
+    assert found["queue"] == (7, f"file {settings}")
+    assert found["port"] == (2, "environment variable FRONTDESK_PORT")
+    assert found["passages"] == (5, "flag --passages")
     assert found["block_size"][1] == "default"
     assert found["api_key"] == ("***", "environment variable FRONTDESK_API_KEY")
     assert "a-very-secret-key" not in done.stdout + done.stderr

@@ -15,6 +15,9 @@ use crate::openai::ApiError;
 use jwt::Verifier;
 use key::KeyHash;
 
+/// What a token may allow.
+pub const SCOPES: [&str; 2] = ["chat", "knowledge"];
+
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {

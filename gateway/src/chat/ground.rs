@@ -66,6 +66,13 @@ impl Ground {
         conversation
     }
 
+    /// Leaves out the last passage; `false` where there is none left.
+    pub fn leave_out_last(&mut self) -> bool {
+        let left_out = self.hits.pop().is_some();
+        self.covered &= !self.hits.is_empty();
+        left_out
+    }
+
     /// The passages that a reply names.
     pub fn cited(&self, reasoning: &str, content: &str) -> Vec<Source> {
         let numbers = cited(reasoning, content, self.hits.len());

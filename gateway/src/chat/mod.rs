@@ -26,6 +26,9 @@ use ground::Ground;
 
 pub use model::{Model, ModelError};
 
+/// Room that passages leave for the answer; without it they would be read for nothing.
+const ANSWER_TOKENS_MIN: usize = 64;
+
 /// Answers `POST /v1/chat/completions`.
 pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> Result<Response, ApiError> {
     let model = Model::ready(gateway)?;
@@ -56,11 +59,10 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
 
     // retrieve: the passages nearest to the question, in a frame that keeps them data.
     let ground = metrics::stage("retrieve", || Ground::find(gateway, &asked.head.headers, &chat));
-    announce(gateway, call, &ground.ids());
-    let conversation = ground.conversation(&chat);
 
     // render, reserve: the prompt in tokens, and the caller's allowance for the most it can cost.
-    let prompt = metrics::stage("render", || crate::transcript::render(&conversation, &model.vocabulary));
+    let (ground, prompt) = metrics::stage("render", || fitting(model, ground, &chat));
+    announce(gateway, call, &ground.ids());
     let max_tokens = model.room(&prompt, chat.max_tokens, gateway.config.answers.default_max_tokens)?;
     let most = prompt.len() as u64 + max_tokens as u64 * u64::from(chat.n);
     let reservation = gateway.limits.reserve_tokens(&asked.caller, most, &mut call.headers)?;
@@ -71,6 +73,17 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     let keep = place.map(|place| place.key);
     let answering = Answering::live(choices, ground, record, keep, reservation, asked.permit);
     finish(gateway, &chat, answering).await
+}
+
+/// The prompt, with as many of the passages as leave room for an answer.
+fn fitting(model: &Model, mut ground: Ground, chat: &Chat) -> (Ground, Vec<u32>) {
+    loop {
+        let prompt = crate::transcript::render(&ground.conversation(chat), &model.vocabulary);
+        let fits = prompt.len() + ANSWER_TOKENS_MIN <= model.engine.limits().sequence_capacity();
+        if fits || !ground.leave_out_last() {
+            return (ground, prompt);
+        }
+    }
 }
 
 /// Streams the answer, or waits for the whole of it.

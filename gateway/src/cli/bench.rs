@@ -48,11 +48,22 @@ pub struct Bench {
 
 /// Measures and prints one JSON object.
 pub fn run(config: &Config, bench: Bench) -> anyhow::Result<()> {
+    check(&bench.url)?;
     let key = config.access.api_key.as_ref().map(|key| key.expose_secret().to_owned());
     let key = key.context("the server's key is needed: --api-key or FRONTDESK_API_KEY")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let target = Target { model: config.model.name.clone(), key, bench };
     say::line(&runtime.block_on(measure(Arc::new(target)))?.to_string());
+    Ok(())
+}
+
+/// Only what this program speaks: any other scheme promises what it would not keep, and the key would go out in clear.
+fn check(url: &Uri) -> anyhow::Result<()> {
+    let plain = url.scheme_str().is_none_or(|scheme| scheme == "http") && url.authority().is_some();
+    anyhow::ensure!(
+        plain,
+        "--url {url}: only plain http:// is spoken, as http://127.0.0.1:6006; measure a server behind TLS on its own machine"
+    );
     Ok(())
 }
 
@@ -233,5 +244,14 @@ mod tests {
         stream.as_bytes().iter().for_each(|byte| reader.push(&[*byte]));
         assert!(reader.text && reader.done);
         assert_eq!(reader.tokens, 7);
+    }
+
+    #[test]
+    fn the_key_goes_nowhere_but_to_plain_http() {
+        let verdict = |url: &str| check(&url.parse().unwrap());
+        assert!(verdict("http://127.0.0.1:6006").is_ok() && verdict("localhost:6006").is_ok());
+        for url in ["https://127.0.0.1:6006", "ftp://shop", "/v1"] {
+            assert!(verdict(url).unwrap_err().to_string().contains("http://127.0.0.1"), "{url}");
+        }
     }
 }

@@ -45,7 +45,7 @@ enum Command {
     Demo,
     /// Serve a model and your own knowledge
     Serve,
-    /// Import and search the knowledge base
+    /// Import, list, search and remove knowledge
     #[command(subcommand)]
     Kb(kb::Kb),
     /// Show how personal data in a text is found and masked

@@ -11,11 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::kb;
 use super::say::{self, Step};
-use super::snippet::Snippet;
-use crate::auth::{Access, development_key};
+use super::snippet::{Key, Snippet};
+use crate::auth::{Access, development_key, signing_secret};
 use crate::cache::AnswerCache;
 use crate::chat::Model;
-use crate::config::{Command, Config};
+use crate::config::{AccessConfig, Command, Config};
 use crate::demo;
 use crate::intent::Classifier;
 use crate::knowledge::Knowledge;
@@ -65,11 +65,21 @@ async fn serve(config: Config, command: Command, metrics: PrometheusHandle) -> a
         () = &mut serving => return Ok(()),
         prepared = tokio::task::spawn_blocking(move || prepare(&preparing, command)) => prepared??,
     }
-    let snippet = Snippet { address, model: &gateway.config.model.name, key: key.as_deref() };
-    greet(&gateway, &snippet);
+    let key = printed_key(&gateway.config.access, key.as_deref());
+    greet(&gateway, &Snippet { address, model: &gateway.config.model.name, key });
     serving.await;
     say::note("frontdesk stopped.");
     Ok(())
+}
+
+/// The key that opens this server, as far as it may be printed.
+fn printed_key<'a>(access: &AccessConfig, development: Option<&'a str>) -> Key<'a> {
+    match (development, &access.api_key, signing_secret(access)) {
+        (Some(key), ..) => Key::Development(key),
+        (None, Some(_), _) => Key::Configured,
+        (None, None, Some(_)) => Key::Issued,
+        (None, None, None) => Key::Foreign,
+    }
 }
 
 /// Everything but the model.
@@ -134,7 +144,7 @@ fn model_folder(gateway: &Gateway, command: Command) -> anyhow::Result<PathBuf> 
 
 fn greet(gateway: &Gateway, snippet: &Snippet<'_>) {
     say::line(&format!("Ready: {} knows {} passages.", snippet.model, gateway.knowledge.len()));
-    if let Some(key) = snippet.key {
+    if let Key::Development(key) = snippet.key {
         say::line(&format!("Development API key, for this machine only: {key}"));
     }
     say::line(&format!("\nAsk it with curl:\n\n{}\n", snippet.curl()));

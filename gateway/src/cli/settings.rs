@@ -22,7 +22,7 @@ pub fn run(flags: &Flags, print: &Print) -> anyhow::Result<()> {
         let origin = line.origin.to_string();
         say::line(&match print.json {
             true => {
-                serde_json::json!({ "name": line.name, "value": line.value, "origin": origin }).to_string()
+                serde_json::json!({ "name": line.name, "value": line.json, "origin": origin }).to_string()
             }
             false => format!("{} = {}  # {origin}", line.name, line.value),
         });

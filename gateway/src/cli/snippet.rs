@@ -10,14 +10,52 @@ pub struct Snippet<'a> {
     pub address: SocketAddr,
     /// Its model.
     pub model: &'a str,
-    /// A key to print; `None`: one that is configured, which is never printed.
-    pub key: Option<&'a str>,
+    /// What opens it.
+    pub key: Key<'a>,
+}
+
+/// How the lines get a key.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    /// The development key, which may be printed.
+    Development(&'a str),
+    /// A configured key, which may not: it is in the environment.
+    Configured,
+    /// A token that this program issues.
+    Issued,
+    /// A token that somebody else issues.
+    Foreign,
+}
+
+impl Key<'_> {
+    fn in_shell(&self) -> &str {
+        match self {
+            Self::Development(key) => key,
+            Self::Configured => "$FRONTDESK_API_KEY",
+            Self::Issued => "$(frontdesk token --sub me)",
+            Self::Foreign => "YOUR_TOKEN",
+        }
+    }
+
+    /// The line before the others, and the expression.
+    fn in_python(&self) -> (&'static str, String) {
+        match self {
+            Self::Development(key) => ("", format!("\"{key}\"")),
+            Self::Configured => ("import os\n", "os.environ[\"FRONTDESK_API_KEY\"]".to_owned()),
+            Self::Issued => (
+                "import subprocess\n",
+                "subprocess.check_output([\"frontdesk\", \"token\", \"--sub\", \"me\"], text=True).strip()"
+                    .to_owned(),
+            ),
+            Self::Foreign => ("", "\"YOUR_TOKEN\"".to_owned()),
+        }
+    }
 }
 
 impl Snippet<'_> {
     /// With curl.
     pub fn curl(&self) -> String {
-        let key = self.key.unwrap_or("$FRONTDESK_API_KEY");
+        let key = self.key.in_shell();
         let Self { address, model, .. } = self;
         format!(
             "curl -N http://{address}/v1/chat/completions \\\n  -H \"Authorization: Bearer {key}\" \\\n  \
@@ -28,8 +66,7 @@ impl Snippet<'_> {
 
     /// With Python and OpenAI's own package.
     pub fn python(&self) -> String {
-        let key = self.key.map_or("os.environ[\"FRONTDESK_API_KEY\"]".to_owned(), |key| format!("\"{key}\""));
-        let import = if self.key.is_none() { "import os\n" } else { "" };
+        let (import, key) = self.key.in_python();
         let Self { address, model, .. } = self;
         format!(
             "{import}from openai import OpenAI  # pip install openai\n\
@@ -48,13 +85,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configured_key_is_not_printed() {
+    fn the_lines_have_a_key_that_exists_and_never_a_configured_one() {
         let address: SocketAddr = "127.0.0.1:6006".parse().unwrap();
-        let configured = Snippet { address, model: "m", key: None };
-        assert!(configured.curl().contains("Bearer $FRONTDESK_API_KEY"));
-        assert!(configured.python().contains("os.environ"));
-        let development = Snippet { key: Some("fd-dev-1"), ..configured };
-        assert!(development.curl().contains("Bearer fd-dev-1"));
-        assert!(development.python().contains("api_key=\"fd-dev-1\""));
+        let lines = |key: Key<'static>| {
+            let snippet = Snippet { address, model: "m", key };
+            (snippet.curl(), snippet.python())
+        };
+        for (key, shell, python) in [
+            (Key::Development("fd-dev-1"), "Bearer fd-dev-1\"", "api_key=\"fd-dev-1\""),
+            (Key::Configured, "Bearer $FRONTDESK_API_KEY\"", "os.environ[\"FRONTDESK_API_KEY\"]"),
+            (Key::Issued, "Bearer $(frontdesk token --sub me)\"", "import subprocess"),
+            (Key::Foreign, "Bearer YOUR_TOKEN\"", "api_key=\"YOUR_TOKEN\""),
+        ] {
+            let (curl, script) = lines(key);
+            assert!(curl.contains(shell) && script.contains(python), "{curl}\n{script}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::say;
-use crate::auth::{Claims, issue, signing_secret};
+use crate::auth::{Claims, SCOPES, issue, signing_secret};
 use crate::config::Config;
 
 /// Whose token.
@@ -34,6 +34,7 @@ pub fn run(config: &Config, token: &Token) -> anyhow::Result<()> {
     )?;
     let jwt = config.access.jwt.as_ref().context("no jwt_secret is configured")?;
     anyhow::ensure!(!token.sub.trim().is_empty(), "--sub must not be empty");
+    check(&token.scope)?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let claims = Claims {
         sub: token.sub.clone(),
@@ -47,4 +48,30 @@ pub fn run(config: &Config, token: &Token) -> anyhow::Result<()> {
     };
     say::line(&issue(&claims, secret)?);
     Ok(())
+}
+
+/// A token with a misspelt scope, or none, would open nothing, and nobody would know why.
+fn check(scope: &str) -> anyhow::Result<()> {
+    let unknown = scope.split_whitespace().find(|scope| !SCOPES.contains(scope));
+    let known = SCOPES.join(", ");
+    anyhow::ensure!(
+        unknown.is_none(),
+        "--scope {}: there is no such scope, only {known}",
+        unknown.unwrap_or_default()
+    );
+    anyhow::ensure!(!scope.trim().is_empty(), "--scope must name at least one of {known}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_scopes_are_issued() {
+        assert!(check("chat").is_ok() && check(" knowledge  chat ").is_ok());
+        for wrong in ["foo", "chat foo", "", " ", "chat,knowledge"] {
+            assert!(check(wrong).unwrap_err().to_string().contains("chat, knowledge"), "{wrong}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use resolve::{Line, Origin, Resolved, resolve};
+pub use resolve::{DEMO_DATA_DIR, Line, Origin, Resolved, resolve};
 pub use settings::{Flags, Settings, TABLE};
 
 /// What the configuration is for: the commands differ in what they allow.
@@ -157,6 +157,8 @@ pub struct LimitConfig {
     pub max_connections: usize,
     /// Time for a request's head.
     pub header_timeout: Duration,
+    /// How long a client may take to send its request's body.
+    pub body_timeout: Duration,
 }
 
 /// How requests are answered.

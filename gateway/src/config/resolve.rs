@@ -45,12 +45,17 @@ pub struct Resolved {
     pub settings: Settings,
 }
 
+/// Where `frontdesk demo` keeps its data.
+pub const DEMO_DATA_DIR: &str = "./data/demo";
+
 /// One line of `frontdesk config`.
 pub struct Line {
     /// The setting's name.
     pub name: &'static str,
     /// Its value; a secret is shown as `***`.
     pub value: String,
+    /// The same as JSON: a number is a number.
+    pub json: serde_json::Value,
     /// Where it came from.
     pub origin: Origin,
 }
@@ -63,7 +68,7 @@ pub fn resolve(
 ) -> Result<Resolved, ConfigError> {
     let mut figment = Figment::from(Serialized::defaults(Settings::default()));
     if command == Command::Demo {
-        figment = figment.merge(Values::new(DEMO, [("data_dir".into(), "./data/demo".into())].into()));
+        figment = figment.merge(Values::new(DEMO, [("data_dir".into(), DEMO_DATA_DIR.into())].into()));
     }
     let file = flags.config.clone().or_else(|| variable("FRONTDESK_CONFIG").map(PathBuf::from));
     if let Some(path) = &file {
@@ -89,6 +94,7 @@ impl Resolved {
         TABLE.iter().map(|setting| Line {
             name: setting.name,
             value: self.shown(setting),
+            json: self.json(setting),
             origin: self.origin(setting.name),
         })
     }
@@ -105,14 +111,27 @@ impl Resolved {
     }
 
     fn shown(&self, setting: &Setting) -> String {
+        match self.json(setting) {
+            serde_json::Value::String(text) if setting.secret && !text.is_empty() => text,
+            serde_json::Value::Null => String::new(),
+            value => value.to_string(),
+        }
+    }
+
+    fn json(&self, setting: &Setting) -> serde_json::Value {
         match self.figment.find_value(setting.name) {
-            Ok(Value::String(_, text)) if setting.secret && !text.is_empty() => "***".to_owned(),
-            Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
-            Err(_) => String::new(),
+            Ok(Value::String(_, text)) if setting.secret && !text.is_empty() => HIDDEN.into(),
+            // By way of text, where 0.7 stays 0.7: as a value it would be the double nearest to the float.
+            Ok(value) => {
+                serde_json::to_string(&value).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
+            }
+            Err(_) => serde_json::Value::Null,
         }
     }
 }
 
+/// What is shown of a secret.
+const HIDDEN: &str = "***";
 const DEMO: &str = "demo";
 const ENVIRONMENT: &str = "environment";
 const FLAGS: &str = "flags";

@@ -103,6 +103,8 @@ settings! {
         max_connections: usize = 1024usize;
         /// Seconds a client may take to send its request's head.
         header_seconds: u64 = 10u64;
+        /// Seconds a client may take to send its request's body.
+        body_seconds: u64 = 30u64;
         /// Seconds of silence after which a stream carries a comment, so that proxies keep it open.
         keep_alive_seconds: u64 = 15u64;
     }

@@ -76,6 +76,31 @@ fn refusals_name_setting_origin_value_and_what_is_allowed() {
 }
 
 #[test]
+fn a_log_level_is_one_that_exists() {
+    for wrong in
+        ["bogus", "", "inof,frontdesk_engine=debug", "info,frontdesk_engine=loud", "frontdesk_engine"]
+    {
+        assert!(refusal(&["--log-level", wrong], Command::Serve).contains("off"), "{wrong}");
+    }
+    for right in ["off", "WARN", "info,frontdesk_engine=debug", "frontdesk_engine=trace"] {
+        let resolved = resolve(&typed(&["--log-level", right]), Command::Serve, NOTHING).unwrap();
+        assert!(validate::validate(&resolved, Command::Serve).is_ok(), "{right}");
+    }
+}
+
+#[test]
+fn json_has_numbers_and_flags_as_such() {
+    let flags = typed(&["--port", "7000", "--api-key", "12345678", "--default-temperature", "0.7"]);
+    let resolved = resolve(&flags, Command::Serve, NOTHING).unwrap();
+    let value = |name: &str| resolved.lines().find(|line| line.name == name).unwrap().json;
+    assert_eq!(value("port"), 7000);
+    assert_eq!(value("cache"), true);
+    assert_eq!(value("default_temperature"), 0.7);
+    assert_eq!(value("host"), "127.0.0.1");
+    assert_eq!(value("api_key"), "***");
+}
+
+#[test]
 fn a_misspelt_setting_in_the_file_is_refused() {
     let (_folder, path) = file("prot = 1\n");
     let message = resolve(&typed(&["--config", &path]), Command::Serve, NOTHING).err().unwrap().to_string();

@@ -167,6 +167,7 @@ fn limits(resolved: &Resolved) -> Result<LimitConfig, ConfigError> {
         max_concurrent: settings.max_concurrent,
         max_connections: settings.max_connections,
         header_timeout: seconds(resolved, "header_seconds", settings.header_seconds, 1, 300)?,
+        body_timeout: seconds(resolved, "body_seconds", settings.body_seconds, 1, 3600)?,
     })
 }
 
@@ -190,9 +191,13 @@ fn answers(resolved: &Resolved) -> Result<AnswerConfig, ConfigError> {
 
 fn log(resolved: &Resolved) -> Result<LogConfig, ConfigError> {
     let settings = &resolved.settings;
-    if tracing_subscriber::EnvFilter::try_new(&settings.log_level).is_err() {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    // A lone word is a target to the filter, which would take a misspelt level for one.
+    let is_level = |part: &str| LEVELS.iter().any(|level| part.trim().eq_ignore_ascii_case(level));
+    let known = settings.log_level.split(',').all(|part| part.contains('=') || is_level(part));
+    if !known || tracing_subscriber::EnvFilter::try_new(&settings.log_level).is_err() {
         return Err(
-            resolved.refuse("log_level", "error, warn, info, debug, trace, or a list of target=level")
+            resolved.refuse("log_level", "error, warn, info, debug, trace, off, or a list of target=level")
         );
     }
     match settings.log_format.as_str() {

@@ -24,7 +24,7 @@ pub use encoder::{Encoder, Vector};
 use import::Parsed;
 pub use import::{ImportReport, Problem, ProblemKind, Progress};
 use index::{Indexed, Live, Segment, Snapshot};
-use plan::{plan, read, source_name};
+use plan::{plan, read, refuse_same_names, source_name};
 use ranking::Query;
 
 /// Most passages in one knowledge base: about a gigabyte in memory.
@@ -53,6 +53,17 @@ pub enum KnowledgeError {
     TooLarge {
         /// Passages there would be.
         found: usize,
+    },
+    /// Two files of one import have the same name.
+    #[error(
+        "{} and {} have the same name, and what a file gave is known by its name: give one of them another, nothing was imported",
+        one.display(), other.display()
+    )]
+    SameName {
+        /// The one.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
     },
 }
 
@@ -128,7 +139,7 @@ impl Knowledge {
 
     /// Imports files; each takes the place of what a file of the same name gave before. All of them take effect at once.
     ///
-    /// Files that cannot be read are problems in the report; `progress` is called before each file and once at the end.
+    /// Files that give nothing take nothing's place; those that cannot be read are problems in the report; `progress` is called before each file and once at the end.
     ///
     /// # Errors
     /// [`KnowledgeError`]; the base is then as it was.
@@ -137,9 +148,10 @@ impl Knowledge {
         paths: &[PathBuf],
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ImportReport, KnowledgeError> {
+        refuse_same_names(paths)?;
         let mut files = Vec::with_capacity(paths.len());
         for (done, path) in paths.iter().enumerate() {
-            let name = source_name(path, paths);
+            let name = source_name(path);
             progress(Progress { file: name.clone(), done, total: paths.len() });
             files.push((read(path, &name), name));
         }
@@ -158,9 +170,8 @@ impl Knowledge {
 
     /// The `k` passages likeliest to answer `query` (at most 50), and whether they answer it at all.
     pub fn search(&self, query: &str, k: usize) -> SearchResult {
-        self.follow();
         let encoder = self.shared.encoder;
-        let snapshot = self.shared.snapshot.load_full();
+        let snapshot = self.current();
         let taken_apart = Query::new(start_of(query, MAX_QUERY_BYTES), encoder);
         let ranked = ranking::rank(&snapshot, &taken_apart, encoder);
         let confidence = ranking::coverage(&snapshot, &taken_apart, &ranked);
@@ -174,7 +185,7 @@ impl Knowledge {
 
     /// All passages, ordered by source, then as indexed by id.
     pub fn list(&self) -> Vec<Passage> {
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.current();
         let mut all: Vec<Passage> = snapshot.live().values().map(|entry| entry.passage.clone()).collect();
         all.sort_by(|a, b| {
             a.source.cmp(&b.source).then_with(|| a.title.cmp(&b.title)).then_with(|| a.id.cmp(&b.id))
@@ -187,23 +198,26 @@ impl Knowledge {
     /// # Errors
     /// [`KnowledgeError::Store`]; the passage is then still there.
     pub fn remove(&self, id: &str) -> Result<bool, KnowledgeError> {
-        let guard = self.hold();
-        self.catch_up(&guard)?;
-        if !self.shared.snapshot.load().live().contains_key(id) {
-            return Ok(false);
-        }
-        self.commit(&[Change::Remove(id.to_owned())], &guard)?;
-        Ok(true)
+        Ok(self.remove_all(|passage| passage.id == id)? > 0)
     }
 
-    /// The version of the newest change that searches see; part of every key under which an answer is cached.
+    /// Removes all that the file named `source` gave, for good, and says how many passages that were.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Store`]; all of them are then still there.
+    pub fn remove_source(&self, source: &str) -> Result<usize, KnowledgeError> {
+        self.remove_all(|passage| passage.source == source)
+    }
+
+    /// The version of the newest change that searches see, other processes' too; part of every key under which an
+    /// answer is cached.
     pub fn version(&self) -> u64 {
-        self.shared.snapshot.load().version
+        self.current().version
     }
 
     /// Passages in the base.
     pub fn len(&self) -> usize {
-        self.shared.snapshot.load().live().len()
+        self.current().live().len()
     }
 
     /// Whether there is no passage.
@@ -219,6 +233,12 @@ impl Knowledge {
         self.catch_up(&self.hold())
     }
 
+    /// The state to answer from: everything this process did, and what others did up to a moment ago.
+    fn current(&self) -> Arc<Snapshot> {
+        self.follow();
+        self.shared.snapshot.load_full()
+    }
+
     /// Looks for other processes' commits, rarely enough to cost nothing and without making a search wait or fail.
     fn follow(&self) {
         let now = u64::try_from(self.shared.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -226,7 +246,11 @@ impl Knowledge {
         let due = now >= last.saturating_add(FOLLOW_MILLIS)
             && self.shared.followed.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if due
-            && self.shared.store.knowledge_version().is_ok_and(|newest| newest > self.version())
+            && self
+                .shared
+                .store
+                .knowledge_version()
+                .is_ok_and(|newest| newest > self.shared.snapshot.load().version)
             && let Err(error) = self.refresh()
         {
             tracing::warn!(%error, "the knowledge base could not be refreshed");
@@ -241,8 +265,24 @@ impl Knowledge {
         if !changes.is_empty() {
             self.commit(&changes, &guard)?;
         }
-        report.version = self.version();
+        // Not `version()`, which may want to move the state on itself.
+        report.version = self.shared.snapshot.load().version;
         Ok(report)
+    }
+
+    fn remove_all(&self, gone: impl Fn(&Passage) -> bool) -> Result<usize, KnowledgeError> {
+        let guard = self.hold();
+        self.catch_up(&guard)?;
+        let snapshot = self.shared.snapshot.load_full();
+        let passages = snapshot.live().values().map(|entry| &entry.passage);
+        let changes: Vec<Change> = passages
+            .filter(|passage| gone(passage))
+            .map(|passage| Change::Remove(passage.id.clone()))
+            .collect();
+        if !changes.is_empty() {
+            self.commit(&changes, &guard)?;
+        }
+        Ok(changes.len())
     }
 
     fn hold(&self) -> MutexGuard<'_, ()> {

@@ -15,21 +15,29 @@ pub(super) fn plan(
     files: Vec<(Parsed, String)>,
 ) -> Result<(Vec<Change>, ImportReport), KnowledgeError> {
     let mut report = ImportReport::default();
-    // A file that could not be read at all must not wipe what it gave before.
-    let replaced: Vec<&str> =
-        files.iter().filter(|(parsed, _)| parsed.read > 0).map(|(_, name)| name.as_str()).collect();
+    // A file that gives nothing must not wipe what it gave before: it is rather broken than meant so.
+    let replaced: Vec<&str> = files
+        .iter()
+        .filter(|(parsed, _)| !parsed.passages.is_empty())
+        .map(|(_, name)| name.as_str())
+        .collect();
     let others: Vec<&Passage> = live
         .values()
         .map(|entry| &entry.passage)
         .filter(|passage| !replaced.contains(&passage.source.as_str()))
         .collect();
-    let incoming: Vec<&(u64, Passage)> = files.iter().flat_map(|(parsed, _)| &parsed.passages).collect();
+    let incoming: Vec<(&Parsed, u64, &Passage)> = files
+        .iter()
+        .flat_map(|(parsed, _)| {
+            parsed.passages.iter().map(move |(number, passage)| (parsed, *number, passage))
+        })
+        .collect();
     let all: Vec<&Passage> =
-        others.iter().copied().chain(incoming.iter().map(|(_, passage)| passage)).collect();
+        others.iter().copied().chain(incoming.iter().map(|(_, _, passage)| *passage)).collect();
     let verdicts = import::deduplicate(&all);
 
-    let line =
-        |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at)).map(|(line, _)| *line);
+    let found = |at: usize| at.checked_sub(others.len()).and_then(|at| incoming.get(at));
+    let number = |at: usize| found(at).map(|(_, number, _)| *number);
     let mut kept: HashMap<&str, &Passage> = HashMap::new();
     let mut judged = Vec::new();
     for (at, (passage, verdict)) in all.iter().zip(&verdicts).enumerate() {
@@ -47,15 +55,19 @@ pub(super) fn plan(
             kept.insert(&passage.id, passage);
         }
         let Some(rival) = all.get(*other) else { continue };
-        if kind == ProblemKind::Conflict && rival.source == passage.source && line(*other) == line(at) {
+        if kind == ProblemKind::Conflict && rival.source == passage.source && number(*other) == number(at) {
             continue; // parts of one long answer
         }
-        report.duplicates += usize::from(kind == ProblemKind::Duplicate && line(at).is_some());
-        let place =
-            line(*other).map_or_else(|| rival.source.clone(), |line| format!("{} line {line}", rival.source));
+        report.duplicates += usize::from(kind == ProblemKind::Duplicate && number(at).is_some());
+        let place = found(*other).map_or_else(
+            || rival.source.clone(),
+            |(parsed, number, _)| format!("{} {}", rival.source, parsed.place(*number)),
+        );
+        let of_items = found(at).is_some_and(|(parsed, ..)| parsed.of_items);
         judged.push(Problem {
             file: passage.source.clone(),
-            line: line(at),
+            line: number(at).filter(|_| !of_items),
+            item: number(at).filter(|_| of_items),
             kind,
             message: format!("\"{}\" {words} {place}", passage.title),
         });
@@ -70,34 +82,44 @@ pub(super) fn plan(
     let is_new = |passage: &Passage| live.get(&passage.id).is_none_or(|entry| entry.passage != *passage);
     let mut fresh: Vec<&Passage> = incoming
         .iter()
-        .map(|(_, passage)| passage)
+        .map(|(_, _, passage)| *passage)
         .filter(|passage| kept.get(passage.id.as_str()).is_some_and(|kept| std::ptr::eq(*kept, *passage)))
         .collect();
     report.kept = fresh.len();
     fresh.retain(|passage| is_new(passage));
     changes.extend(fresh.into_iter().cloned().map(Change::Put));
 
-    for (parsed, _) in &files {
-        let count = |kind| {
-            parsed.problems.iter().filter(|problem| problem.kind == kind && problem.line.is_some()).count()
-        };
-        report.read += parsed.read;
-        report.quarantined += count(ProblemKind::Quarantined);
-        report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
-        report.problems.extend(parsed.problems.iter().cloned());
-    }
+    files.iter().for_each(|(parsed, _)| tally(parsed, &mut report));
     report.problems.extend(judged);
     report.problems.truncate(import::MAX_PROBLEMS);
     Ok((changes, report))
 }
 
-/// The file's name; with its folder's where two files of one import share a name.
-pub(super) fn source_name(path: &Path, all: &[PathBuf]) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    if all.iter().filter(|other| other.file_name() == path.file_name()).count() < 2 {
-        return name.to_string_lossy().into_owned();
+/// Adds what reading one file came to.
+fn tally(parsed: &Parsed, report: &mut ImportReport) {
+    let of_entries = || parsed.problems.iter().filter(|problem| !problem.place().is_empty());
+    let count = |kind| of_entries().filter(|problem| problem.kind == kind).count();
+    report.read += parsed.read;
+    report.failed += usize::from(parsed.has_failed());
+    report.quarantined += count(ProblemKind::Quarantined);
+    report.skipped += count(ProblemKind::Skipped) + count(ProblemKind::Error);
+    report.problems.extend(parsed.problems.iter().cloned());
+}
+
+/// The file's name, whatever its folder and its company: a later import of the file must find what this one gave.
+pub(super) fn source_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Refuses files of one name: each would take the other's place.
+pub(super) fn refuse_same_names(paths: &[PathBuf]) -> Result<(), KnowledgeError> {
+    let mut seen: HashMap<String, &Path> = HashMap::new();
+    for path in paths {
+        if let Some(other) = seen.insert(source_name(path), path) {
+            return Err(KnowledgeError::SameName { one: other.to_owned(), other: path.clone() });
+        }
     }
-    path.to_string_lossy().into_owned()
+    Ok(())
 }
 
 /// The file's passages, or why it cannot be read.
@@ -111,6 +133,5 @@ pub(super) fn read(path: &Path, name: &str) -> Parsed {
             Err(error) => format!("cannot read {}: {error}", path.display()),
         }
     };
-    let problem = Problem { file: name.to_owned(), line: None, kind: ProblemKind::Error, message: complaint };
-    Parsed { problems: vec![problem], ..Parsed::default() }
+    Parsed::unreadable(name, complaint)
 }

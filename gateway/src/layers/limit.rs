@@ -17,8 +17,6 @@ use crate::openai::ApiError;
 /// Callers remembered at once; one that was silent for longer than its bucket takes to fill is forgotten.
 const CALLERS_MAX: u64 = 10_000;
 const CALLER_IDLE: Duration = Duration::from_secs(120);
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The limits of all callers.
 pub struct Limits {
@@ -139,23 +137,28 @@ impl PerCaller {
     }
 }
 
-/// Reads a body of at most `limit_bytes`.
+/// Reads a body of at most the configured size, in at most the configured time.
 ///
 /// # Errors
 /// 413, 408 for a client that dawdles, 400 for one that breaks off.
-pub async fn read_body(body: Incoming, limit_bytes: usize) -> Result<Bytes, ApiError> {
+pub async fn read_body(body: Incoming, config: &LimitConfig) -> Result<Bytes, ApiError> {
+    let limit_bytes = config.max_body_bytes;
     let announced = hyper::body::Body::size_hint(&body).lower();
     if announced > limit_bytes as u64 {
         return Err(ApiError::too_large(limit_bytes));
     }
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit_bytes).collect()).await;
+    let collected =
+        tokio::time::timeout(config.body_timeout, Limited::new(body, limit_bytes).collect()).await;
     match collected {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(limit_bytes)),
         Ok(Err(_)) => Err(ApiError::invalid_body("The request's body broke off.")),
         Err(_) => Err(ApiError {
             status: 408,
-            ..ApiError::invalid_body("The request's body took too long to arrive.")
+            ..ApiError::invalid_body(format!(
+                "The request's body did not arrive within {} seconds.",
+                config.body_timeout.as_secs()
+            ))
         }),
     }
 }

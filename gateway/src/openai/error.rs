@@ -20,6 +20,8 @@ pub struct ApiError {
     pub code: Option<&'static str>,
     /// When it is worth trying again: the `Retry-After` header.
     pub retry_after: Option<Duration>,
+    /// The methods that would have been answered: the `Allow` header.
+    pub allow: Option<Box<str>>,
 }
 
 /// The family of errors that the client can mend.
@@ -83,14 +85,20 @@ impl ApiError {
         Self::new(404, INVALID, "model_not_found", message).about("model")
     }
 
+    /// 404: nothing in the knowledge base is called so.
+    pub fn no_such_passage(param: &str, message: impl Into<String>) -> Self {
+        Self::new(404, INVALID, "passage_not_found", message).about(param)
+    }
+
     /// 404: no such path.
     pub fn unknown_url(method: &str, path: &str) -> Self {
         Self::new(404, INVALID, "unknown_url", format!("Unknown request URL: {method} {path}."))
     }
 
-    /// 405: the path exists, the method does not.
-    pub fn method_not_allowed(method: &str, path: &str) -> Self {
-        Self::new(405, INVALID, "method_not_supported", format!("{path} does not answer {method}."))
+    /// 405: the path exists, the method does not; `allow` are those that do.
+    pub fn method_not_allowed(method: &str, path: &str, allow: String) -> Self {
+        let message = format!("{path} does not answer {method}, only {allow}.");
+        Self { allow: Some(allow.into()), ..Self::new(405, INVALID, "method_not_supported", message) }
     }
 
     /// 413: the body is larger than this server reads.
@@ -125,7 +133,15 @@ impl ApiError {
     }
 
     fn new(status: u16, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), kind, param: None, code: Some(code), retry_after: None }
+        Self {
+            status,
+            message: message.into(),
+            kind,
+            param: None,
+            code: Some(code),
+            retry_after: None,
+            allow: None,
+        }
     }
 
     fn about(self, param: &str) -> Self {

@@ -1,10 +1,11 @@
-//! `/v1/knowledge`: import, list and search over HTTP, for tokens with the scope `knowledge`.
+//! `/v1/knowledge`: import, list, search and remove over HTTP, for tokens with the scope `knowledge`.
 
 use std::sync::Arc;
 
 use http::Uri;
 
 use super::Asked;
+use crate::knowledge::{ImportReport, Knowledge, KnowledgeError, ProblemKind};
 use crate::openai::ApiError;
 use crate::reply::{self, Response};
 use crate::stack::Gateway;
@@ -29,10 +30,59 @@ pub async fn import(gateway: &Arc<Gateway>, asked: Asked) -> Result<Response, Ap
     // Reading and embedding a file takes longer than other requests should wait for a thread.
     let imported = tokio::task::spawn_blocking(move || gateway.knowledge.import_bytes(&name, &asked.body));
     match imported.await {
+        Ok(Ok(report)) if report.failed > 0 => Err(ApiError::invalid_value("body", refusal(&report))),
         Ok(Ok(report)) => reply::json(&report),
         Ok(Err(error)) => Err(ApiError::invalid_value("body", error.to_string())),
         Err(_) => Err(ApiError::internal("The import failed; nothing was changed.")),
     }
+}
+
+/// Removes one passage. Once this answers 200, no search finds it.
+pub async fn remove(gateway: &Arc<Gateway>, id: &str) -> Result<Response, ApiError> {
+    let id = decode(id);
+    let wanted = id.clone();
+    match change(gateway, move |knowledge| knowledge.remove(&wanted)).await? {
+        true => reply::json(
+            &serde_json::json!({"id": id, "deleted": true, "version": gateway.knowledge.version()}),
+        ),
+        false => Err(ApiError::no_such_passage("id", format!("No passage has the id '{id}'."))),
+    }
+}
+
+/// Removes all that the file `source` gave.
+pub async fn remove_source(gateway: &Arc<Gateway>, uri: &Uri) -> Result<Response, ApiError> {
+    let source = parameter(uri, "source").ok_or_else(|| ApiError::missing_parameter("source"))?;
+    let wanted = source.clone();
+    match change(gateway, move |knowledge| knowledge.remove_source(&wanted)).await? {
+        0 => Err(ApiError::no_such_passage("source", format!("No passage comes from '{source}'."))),
+        removed => reply::json(&serde_json::json!({
+            "source": source, "deleted": true, "removed": removed, "version": gateway.knowledge.version(),
+        })),
+    }
+}
+
+/// Runs a change of the knowledge base where it makes no other request wait.
+async fn change<T: Send + 'static>(
+    gateway: &Arc<Gateway>,
+    change: impl FnOnce(&Knowledge) -> Result<T, KnowledgeError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let knowledge = gateway.knowledge.clone();
+    let failed = |error: String| {
+        tracing::error!(error, "a change of the knowledge base failed");
+        ApiError::internal("The change failed; the knowledge base is as it was.")
+    };
+    let changed = tokio::task::spawn_blocking(move || change(&knowledge)).await;
+    changed.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// Why nothing of a file was imported.
+fn refusal(report: &ImportReport) -> String {
+    let error = report.problems.iter().find(|problem| problem.kind == ProblemKind::Error);
+    let reason = error.map_or_else(
+        || "it cannot be read".to_owned(),
+        |error| format!("{}{}: {}", error.file, error.place(), error.message),
+    );
+    format!("Nothing was imported, and nothing changed. {reason}")
 }
 
 /// The passages nearest to `q`.

@@ -199,7 +199,7 @@ impl Parser {
             State::Header(header) => {
                 header.push(bytes);
                 if !header.is_plausible() {
-                    self.give_up_header(pieces);
+                    self.give_up_header(pieces, true);
                 }
             }
             State::Body(body) => {
@@ -213,11 +213,12 @@ impl Parser {
         }
     }
 
-    /// What looked like a header is none: its text is a message's text.
-    fn give_up_header(&mut self, pieces: &mut Vec<Piece>) {
+    /// What looked like a header is none: its text is a message's text. `whole`: the model wrote no more of it; where
+    /// the reply was cut, the words of a header are a header.
+    fn give_up_header(&mut self, pieces: &mut Vec<Piece>, whole: bool) {
         let State::Header(header) = std::mem::replace(&mut self.state, State::Between) else { return };
         let (kind, rest) = header.leftover();
-        if !rest.is_empty() {
+        if !rest.is_empty() && (whole || !header::may_go_on(rest)) {
             self.begin(kind, pieces);
             self.text(rest, pieces);
         }
@@ -226,7 +227,7 @@ impl Parser {
     /// Ends what is open. `whole`: by a token, not by running out of tokens.
     fn close(&mut self, pieces: &mut Vec<Piece>, whole: bool) {
         if matches!(self.state, State::Header(_)) {
-            self.give_up_header(pieces);
+            self.give_up_header(pieces, whole);
         }
         if let State::Body(Body { kind: Kind::Call(_), fresh: true, .. }) = self.state
             && whole

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Server, Setup};
+use crate::process::{Server, Setup, eventually, frontdesk};
 
 const FAQ: &str = "问题,答案\n收到货后多久可以退货？,自签收之日起七天内可以申请退货。\n营业时间是几点到几点？,每天九点到十八点。\n";
 
@@ -61,4 +61,19 @@ fn a_change_of_the_knowledge_base_ends_every_answer() {
     let imported = server.send(&import);
     assert_eq!(imported.status, 200, "{}", imported.body);
     assert_eq!(server.chat(&asked).header("x-cache"), "miss");
+}
+
+#[test]
+fn an_import_by_another_process_ends_every_answer() {
+    let server = Server::start(&Setup { knowledge: Some(FAQ), ..Setup::default() });
+    let asked = question("收到货后多久可以退货？", false);
+    server.chat(&asked);
+    assert_eq!(server.chat(&asked).header("x-cache"), "hit-exact");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("faq.csv");
+    std::fs::write(&file, "问题,答案\n收到货后多久可以退货？,自签收之日起十五天内可以申请退货。\n").unwrap();
+    let import = frontdesk().args(["kb", "import"]).arg(&file).arg("--data-dir").arg(server.data()).output();
+    assert!(import.unwrap().status.success());
+    eventually("the old answer is gone", || server.chat(&asked).header("x-kb-version") == "2");
+    assert_eq!(server.metric(r#"frontdesk_cache_lookups_total{result="miss"}"#), 2.0);
 }

@@ -89,6 +89,20 @@ fn errors_come_before_a_port_is_opened() {
         (vec!["serve", "--jwt-secret", "short"], "at least 32 bytes"),
         (vec!["serve", "--model-path", "no-such-folder"], "config.json"),
         (vec!["serve", "--log-format", "xml"], "text or json"),
+        (vec!["serve", "--log-level", "bogus"], "error, warn, info, debug, trace, off"),
+        (vec!["bench", "--url", "https://127.0.0.1:6006", "--api-key", "12345678"], "only plain http://"),
+        (
+            vec![
+                "token",
+                "--sub",
+                "me",
+                "--scope",
+                "foo",
+                "--jwt-secret",
+                "0123456789abcdef0123456789abcdef",
+            ],
+            "there is no such scope",
+        ),
     ];
     for (arguments, complaint) in complaints {
         let output = run(&arguments);
@@ -96,4 +110,15 @@ fn errors_come_before_a_port_is_opened() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
         assert!(text.contains(complaint) && !text.contains("short\""), "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn a_search_of_an_empty_base_says_where_the_demo_s_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["kb", "search", "hello", "--json", "--data-dir", folder.path().to_str().unwrap()]);
+    assert!(output.status.success());
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["covered"], false);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("empty") && said.contains("--data-dir ./data/demo"), "{said}");
 }

@@ -65,3 +65,14 @@ fn a_clients_own_id_comes_back_unless_it_names_somebody() {
     let number = server.chat_with(&body, &[("x-client-request-id", "13812345678")]);
     assert!(number.header("x-request-id").starts_with("req_"));
 }
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = Server::start(&Setup { flags: &["--body-seconds", "1"], ..Setup::default() });
+    let stalled = server.send(&format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\nauthorization: {}\r\ncontent-length: 100\r\n\r\n{{",
+        bearer()
+    ));
+    assert_eq!(stalled.status, 408);
+    assert!(stalled.json()["error"]["message"].as_str().unwrap().contains("1 seconds"), "{}", stalled.body);
+}

@@ -6,6 +6,7 @@ mod cache;
 mod chat;
 mod command_line;
 mod envelope;
+mod knowledge;
 mod model;
 mod privacy;
 mod process;

@@ -55,7 +55,11 @@ fn each_place_holds_its_word_its_neighbours_and_what_the_phrase_means() {
     let has = |place: usize, kind, text: &str| found[place].contains(&Feature::new(kind, text));
     assert_eq!(found.len(), 5);
     assert!(has(0, Kind::Gram1, "退") && has(0, Kind::Gram2, "退款") && has(1, Kind::Gram2, "退款"));
-    assert!(has(0, Kind::Concept, "refund") && has(1, Kind::Concept, "refund") && !has(2, Kind::Concept, "refund"));
+    assert!(
+        has(0, Kind::Concept, "refund")
+            && has(1, Kind::Concept, "refund")
+            && !has(2, Kind::Concept, "refund")
+    );
     assert!(has(3, Kind::Word, "3") && has(3, Kind::Word, "#") && !has(2, Kind::Word, "#"));
     assert!(places(&"很长".repeat(500), Role::Question).len() < 100);
 }
@@ -77,7 +81,8 @@ fn each_place_must_be_met_for_a_full_mean() {
 #[test]
 fn a_place_is_met_by_the_best_of_all_texts() {
     let read = |text: &str, role| Encoder::embedded().read(text, role);
-    let (question, one, other) = (read("退货运费", Role::Question), read("退货", Role::Heading), read("运费谁出", Role::Text));
+    let (question, one, other) =
+        (read("退货运费", Role::Question), read("退货", Role::Heading), read("运费谁出", Role::Text));
     let met = |others: &[&Reading]| question.met(others).map(|(_, likeness)| likeness).collect::<Vec<_>>();
     let best: Vec<f32> = met(&[&one]).iter().zip(met(&[&other])).map(|(a, b)| a.max(b)).collect();
     assert_eq!(met(&[&one, &other]), best);

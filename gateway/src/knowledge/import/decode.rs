@@ -17,6 +17,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, Option<String>), String> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok((text.to_owned(), None));
     }
+    if is_cut(bytes) {
+        return Ok(with(UTF_8, bytes));
+    }
     let (text, complaint) = with(UTF_8, bytes);
     let (lost, kept) = text.chars().filter(|c| !c.is_ascii()).fold((0, 0), |(lost, kept), c| match c {
         '\u{fffd}' => (lost + 1, kept),
@@ -26,6 +29,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(String, Option<String>), String> {
         return Ok((text, complaint)); // UTF-8 with a few torn characters
     }
     Ok(with(guess(bytes), bytes))
+}
+
+/// Whether only the last character is torn. Text in another encoding fails at its first character, not at its last.
+fn is_cut(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| {
+        let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        error.error_len().is_none() && !whole.is_ascii()
+    })
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {

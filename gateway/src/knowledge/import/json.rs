@@ -10,9 +10,16 @@ const SIMILAR: [&str; 7] =
     ["similar", "similar_questions", "alternatives", "aliases", "variants", "相似问", "相似问题"];
 const UPDATED: [&str; 5] = ["updated", "updated_at", "date", "更新时间", "更新日期"];
 
-/// The objects of one JSON document, or of one a line.
-pub(super) fn parse(text: &str) -> Result<Found, String> {
-    match serde_json::from_str::<Value>(text) {
+/// The objects of one JSON document, or of one a line; and whether they are numbered as items, not by their lines.
+pub(super) fn parse(text: &str) -> Result<(Found, bool), String> {
+    let document = serde_json::from_str::<Value>(text);
+    let alone = matches!(&document, Ok(Value::Object(object)) if entry(1, object).is_some());
+    let of_items = document.is_ok() && !alone;
+    found(text, document).map(|found| (found, of_items))
+}
+
+fn found(text: &str, document: serde_json::Result<Value>) -> Result<Found, String> {
+    match document {
         Ok(Value::Array(items)) => {
             Ok(collect(items.into_iter().enumerate().map(|(at, item)| (at as u64 + 1, Ok(item)))))
         }

@@ -23,7 +23,7 @@ pub const MAX_FILE_BYTES: usize = 32 << 20;
 const MAX_PASSAGES_PER_FILE: usize = 100_000;
 /// Problems reported one by one; the rest are only counted.
 pub(super) const MAX_PROBLEMS: usize = 1_000;
-/// Longest question, in characters.
+/// Longest question or title, in characters.
 const MAX_QUESTION: usize = 500;
 /// Most similar questions of one entry; those after it add nothing.
 const MAX_SIMILAR: usize = 50;
@@ -54,6 +54,8 @@ pub struct ImportReport {
     pub skipped: usize,
     /// Passages that the base had before and has no longer: their file does not hold them now, or a newer one replaced them.
     pub removed: usize,
+    /// Files of which nothing could be used because of errors; what they gave before is still there.
+    pub failed: usize,
     /// Version of the knowledge base after the import.
     pub version: u64,
     /// What was left out or looks wrong, with file and line; the first 1,000.
@@ -67,10 +69,24 @@ pub struct Problem {
     pub file: String,
     /// Line in the file, from 1; `None` where it is about the whole file.
     pub line: Option<u64>,
+    /// Place in the file's JSON list, from 1, instead of a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<u64>,
     /// What sort of thing it is.
     pub kind: ProblemKind,
     /// What was found and what to do.
     pub message: String,
+}
+
+impl Problem {
+    /// Where in the file: " line 3", " item 2", or nothing where it is about the whole file.
+    pub fn place(&self) -> String {
+        match (self.line, self.item) {
+            (Some(line), _) => format!(" line {line}"),
+            (None, Some(item)) => format!(" item {item}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// Sorts of [`Problem`].
@@ -103,7 +119,9 @@ struct Entry {
 /// What one file gave.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
-    /// Clean passages with their lines.
+    /// Whether entries are numbered as items of a JSON list, not by their lines.
+    pub(super) of_items: bool,
+    /// Clean passages with the numbers of their lines or items.
     pub(super) passages: Vec<(u64, Passage)>,
     /// Rows and passages found.
     pub(super) read: usize,
@@ -111,16 +129,35 @@ pub(super) struct Parsed {
     pub(super) problems: Vec<Problem>,
 }
 
+impl Parsed {
+    /// Nothing, and why.
+    pub(super) fn unreadable(name: &str, message: String) -> Self {
+        let kind = ProblemKind::Error;
+        let problem = Problem { file: name.to_owned(), line: None, item: None, kind, message };
+        Self { problems: vec![problem], ..Self::default() }
+    }
+
+    /// How the author finds the entry of this number.
+    pub(super) fn place(&self, number: u64) -> String {
+        if self.of_items { format!("item {number}") } else { format!("line {number}") }
+    }
+
+    /// Whether errors left nothing of the file.
+    pub(super) fn has_failed(&self) -> bool {
+        self.passages.is_empty() && self.problems.iter().any(|problem| problem.kind == ProblemKind::Error)
+    }
+}
+
 /// Everything that the file named `name` says, cleaned and scanned; never fails as a whole without a problem that says why.
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Parsed {
-    let mut parsed = Parsed::default();
-    let problem = |line, kind, message| Problem { file: name.to_owned(), line, kind, message };
-    let (entries, complaints) = match entries(name, bytes) {
+    let ((entries, complaints), of_items) = match entries(name, bytes) {
         Ok(found) => found,
-        Err(message) => {
-            parsed.problems.push(problem(None, ProblemKind::Error, message));
-            return parsed;
-        }
+        Err(message) => return Parsed::unreadable(name, message),
+    };
+    let mut parsed = Parsed { of_items, ..Parsed::default() };
+    let problem = |number: Option<u64>, kind, message| {
+        let (line, item) = if of_items { (None, number) } else { (number, None) };
+        Problem { file: name.to_owned(), line, item, kind, message }
     };
     parsed.read = entries.len() + complaints.iter().filter(|(line, _)| line.is_some()).count();
     parsed
@@ -133,13 +170,18 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Parsed {
             Err((kind, message)) => parsed.problems.push(problem(Some(line), kind, message)),
         }
     }
+    if parsed.read == 0 {
+        let message = "the file holds no entries; what it gave before stays until that is removed".to_owned();
+        parsed.problems.push(problem(None, ProblemKind::Error, message));
+    }
     parsed
 }
 
 /// Entries, and complaints as (line, message).
 type Found = (Vec<Entry>, Vec<(Option<u64>, String)>);
 
-fn entries(name: &str, bytes: &[u8]) -> Result<Found, String> {
+/// Also whether the entries are numbered as items.
+fn entries(name: &str, bytes: &[u8]) -> Result<(Found, bool), String> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(format!(
             "the file has {} bytes, at most {MAX_FILE_BYTES} are read: split it",
@@ -149,11 +191,16 @@ fn entries(name: &str, bytes: &[u8]) -> Result<Found, String> {
     let (text, complaint) = decode::decode(bytes)?;
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let stem = stem.rsplit(['/', '\\']).next().unwrap_or(stem);
+    let mut of_items = false;
     let (mut entries, mut complaints) = match extension.to_ascii_lowercase().as_str() {
         "csv" | "tsv" => table::parse(&text)?,
         "md" | "markdown" => (document::markdown(stem, &text), Vec::new()),
         "txt" | "text" => (document::plain(stem, &text), Vec::new()),
-        "json" | "jsonl" | "ndjson" => json::parse(&text)?,
+        "json" | "jsonl" | "ndjson" => {
+            let (found, items) = json::parse(&text)?;
+            of_items = items;
+            found
+        }
         other => {
             return Err(format!(
                 "'.{other}' files are not read; export as .csv, .tsv, .md, .txt, .json or .jsonl"
@@ -171,7 +218,7 @@ fn entries(name: &str, bytes: &[u8]) -> Result<Found, String> {
         ));
         entries.truncate(MAX_PASSAGES_PER_FILE);
     }
-    Ok((entries, complaints))
+    Ok(((entries, complaints), of_items))
 }
 
 /// Cleans one entry; a long answer becomes several passages under the same question.
@@ -187,7 +234,8 @@ fn passages(source: &str, entry: Entry) -> Result<Vec<Passage>, (ProblemKind, St
     if question.as_ref().is_some_and(|question| question.chars().count() > MAX_QUESTION) {
         return Err((ProblemKind::Error, format!("the question is longer than {MAX_QUESTION} characters")));
     }
-    let title = question.clone().unwrap_or_else(|| clean::clean(&entry.title));
+    let title =
+        question.clone().unwrap_or_else(|| clean::clean(&entry.title).chars().take(MAX_QUESTION).collect());
     if let Some(order) = [&title, &text].into_iter().find_map(|text| injection::find_order(text)) {
         return Err((
             ProblemKind::Quarantined,
@@ -195,8 +243,7 @@ fn passages(source: &str, entry: Entry) -> Result<Vec<Passage>, (ProblemKind, St
         ));
     }
     let similar = similar(&title, &entry.similar);
-    let texts = if entry.question.is_some() { sentences::split_answer(&text) } else { vec![text] };
-    Ok(texts
+    Ok(sentences::split_answer(&text)
         .into_iter()
         .map(|text| passage(source, &title, question.as_deref(), text, entry.updated.as_deref()))
         .map(|passage| Passage { similar: similar.clone(), ..passage })

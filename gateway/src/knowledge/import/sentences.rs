@@ -1,4 +1,5 @@
-//! Cuts text between sentences, never inside one, and packs sentences into passages of a size that can be cited.
+//! Cuts text between sentences, inside one only where it is longer than any answer, and packs sentences into passages of a
+//! size that can be cited.
 
 use super::super::features::is_gram;
 
@@ -11,6 +12,8 @@ const ENOUGH_UNITS: f32 = 60.0;
 const MAX_SENTENCES: usize = 4;
 /// Answers up to this size stay whole: their author wrote them to be read in one piece.
 const WHOLE_ANSWER_UNITS: f32 = 600.0;
+/// No passage has more bytes, whatever they are: one word without end counts few units and fills a prompt all the same.
+const MAX_BYTES: usize = 4096;
 
 /// The sentences of `text`, trimmed, in order; their concatenation has all of its words.
 pub(super) fn sentences(text: &str) -> Vec<&str> {
@@ -63,13 +66,60 @@ pub(super) fn units(text: &str) -> f32 {
     characters + words * WORD
 }
 
+/// Whether a text may stay in one piece.
+fn is_whole(text: &str) -> bool {
+    text.len() <= MAX_BYTES && units(text) <= WHOLE_ANSWER_UNITS
+}
+
+/// A sentence in pieces that fit into a passage; nearly every one is its own piece.
+fn pieces(sentence: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = sentence;
+    if !is_whole(sentence) {
+        while let Some((piece, tail)) = end_of_piece(rest).and_then(|end| rest.split_at_checked(end)) {
+            found.push(piece.trim());
+            rest = tail;
+        }
+    }
+    found.push(rest.trim());
+    found.retain(|piece| !piece.is_empty());
+    found
+}
+
+/// Where a text that is too long for a passage is cut: after the last comma or blank that fits, else after the last
+/// character. `None`: it is not too long.
+fn end_of_piece(text: &str) -> Option<usize> {
+    let (mut size, mut in_word, mut gap) = (0.0, false, None);
+    for (at, c) in text.char_indices() {
+        let of_word = c.is_alphanumeric() && !is_gram(c);
+        size += match (is_gram(c), of_word && !in_word) {
+            (true, _) => 1.0,
+            (_, true) => WORD,
+            _ => 0.0,
+        };
+        in_word = of_word;
+        let end = at + c.len_utf8();
+        if size > MAX_UNITS || end > MAX_BYTES {
+            return gap.or(Some(at));
+        }
+        if c.is_whitespace() || matches!(c, '，' | '、' | '；' | ',' | ';' | '：' | ':') {
+            gap = Some(end);
+        }
+    }
+    None
+}
+
 /// Packs paragraphs, each (line, text), into passages, each (line of its start, text).
 pub(super) fn pack(paragraphs: &[(u64, String)]) -> Vec<(u64, String)> {
     let mut packed: Vec<(u64, String)> = Vec::new();
     let (mut open, mut count) = (false, 0);
     for (line, paragraph) in paragraphs {
-        for sentence in sentences(paragraph) {
-            let fits = |text: &str| count < MAX_SENTENCES && units(text) + units(sentence) <= MAX_UNITS;
+        for sentence in sentences(paragraph).into_iter().flat_map(pieces) {
+            let fits = |text: &str| {
+                count < MAX_SENTENCES
+                    && text.len() + sentence.len() < MAX_BYTES
+                    && units(text) + units(sentence) <= MAX_UNITS
+            };
             match packed.last_mut().filter(|(_, text)| open && fits(text)) {
                 Some((_, text)) => {
                     join(text, sentence);
@@ -89,7 +139,7 @@ pub(super) fn pack(paragraphs: &[(u64, String)]) -> Vec<(u64, String)> {
 
 /// An answer whole, or in passages where it is too long to frame in one.
 pub(super) fn split_answer(text: &str) -> Vec<String> {
-    if units(text) <= WHOLE_ANSWER_UNITS {
+    if is_whole(text) {
         return vec![text.to_owned()];
     }
     pack(&[(0, text.to_owned())]).into_iter().map(|(_, text)| text).collect()
@@ -138,6 +188,29 @@ mod tests {
     }
 
     #[test]
+    fn a_sentence_without_end_is_cut_and_loses_nothing() {
+        let numbered: String = (0..20_000).map(|i| format!("word{i} ")).collect();
+        let long = [
+            "退货".repeat(50_000),
+            "x".repeat(300_000),
+            "！".repeat(100_000),
+            "😀".repeat(30_000),
+            "七天内可以退货，".repeat(20_000),
+            numbered,
+        ];
+        for text in long {
+            let packed = pack(&[(1, text.clone())]);
+            let fits = |text: &str| text.len() <= MAX_BYTES && units(text) <= MAX_UNITS;
+            assert!(packed.len() > 1 && packed.iter().all(|(_, text)| fits(text)), "{}", &text[..12]);
+            let bare = |text: &str| text.split_whitespace().collect::<String>();
+            let joined: String = packed.iter().map(|(_, text)| bare(text)).collect();
+            assert_eq!(joined, bare(&text));
+        }
+        let sentence = "七天内可以退货，".repeat(60);
+        assert_eq!(pieces(&sentence), [sentence.as_str()], "long, but an answer");
+    }
+
+    #[test]
     fn packing_keeps_every_sentence_whole_and_in_order() {
         let paragraphs: Vec<(u64, String)> = (0..20)
             .map(|i| (i, (0..=i % 5).map(|j| format!("第{i}段第{j}句{}。", "话".repeat(40))).collect()))
@@ -151,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn one_endless_sentence_stays_whole() {
-        let text = "长".repeat(900);
+    fn a_long_sentence_stays_whole() {
+        let text = "长".repeat(600);
         assert_eq!(pack(&[(1, text.clone())]), [(1, text)]);
     }
 

@@ -106,6 +106,13 @@ impl Header {
     }
 }
 
+/// Whether a header that was cut here may have gone on: its last words are known ones, or one word of which nobody knows
+/// what it was to become.
+pub(super) fn may_go_on(rest: &[u8]) -> bool {
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.=".contains(byte);
+    rest.trim_ascii().iter().all(in_word) || may_be_role(&String::from_utf8_lossy(rest))
+}
+
 /// What follows the words at the beginning of `text` of which `known` says how many bytes to skip.
 fn after_words(text: &[u8], known: impl Fn(&[u8]) -> Option<usize>) -> &[u8] {
     let mut rest = text.trim_ascii_start();

@@ -94,7 +94,7 @@ fn malformed_replies() {
         ("assist me", answer("", "assist me")),
         ("final answer: 5<|end|>", answer("", "final answer: 5")),
         ("analysis of it", answer("", "analysis of it")),
-        ("final", answer("", "final")),
+        ("final<|return|>", answer("", "final")),
         ("<|channel|>final Hi you<|return|>", answer("", "Hi you")),
         ("<|channel|>analysis hm<|end|><|start|>assistant<|channel|>final<|message|>Hi", answer("hm", "Hi")),
         ("<|channel|>commentary to=functions.f <|constrain|>json{}<|call|>", call("", "", "f", "{}")),
@@ -151,6 +151,34 @@ fn malformed_replies() {
     ];
     for (written, expected) in cases {
         assert_eq!(reply(written), expected, "{written}");
+    }
+}
+
+/// `max_tokens` may fall anywhere: no piece of a header is for the customer.
+#[test]
+fn a_reply_cut_inside_a_header_says_nothing_of_it() {
+    let vocabulary = vocabulary();
+    let first = "<|channel|>analysis<|message|>hm<|end|>";
+    for header in [
+        "<|start|>assistant<|channel|>final",
+        "<|start|>assistant to=functions.order<|channel|>commentary <|constrain|>json",
+        "<|start|>assistant<|channel|>commentary to=functions.order <|constrain|>json",
+        "<|start|>assistantanalysis",
+        "<|start|>user",
+    ] {
+        // As the beginning of a reply, whose role the prompt has, and as a later message.
+        let later = tokens(&vocabulary, header);
+        let begun = tokens(&vocabulary, header.trim_start_matches("<|start|>assistant"));
+        for length in 0..=later.len() {
+            let written = tokens(&vocabulary, first).into_iter().chain(later.iter().copied().take(length));
+            assert_eq!(parsed(&vocabulary, written), answer("hm", ""), "{length} of {header}");
+            let written = begun.iter().copied().take(length);
+            assert_eq!(parsed(&vocabulary, written).content, "", "{length} of {header} at the beginning");
+        }
+    }
+    for (written, left) in [("final", ""), ("final Hi you", "Hi you"), ("final 七天", "七天"), ("anal", "")]
+    {
+        assert_eq!(reply(&format!("<|channel|>{written}")), answer("", left), "{written}");
     }
 }
 
