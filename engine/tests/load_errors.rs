@@ -297,6 +297,18 @@ fn configs_that_make_no_sense() {
         ("eos_token_id", json!("</s>"), &["`eos_token_id`", "token id"]),
         ("tie_word_embeddings", json!(1), &["`tie_word_embeddings`", "true or false"]),
         ("max_position_embeddings", json!(0), &["`max_position_embeddings`"]),
+        (
+            "quantization_config",
+            json!({ "quant_method": "fp8" }),
+            &["config.json", "`quantization_config.quant_method`", "mxfp4", "found \"fp8\""],
+        ),
+        (
+            "quantization_config",
+            json!({ "quant_method": 4 }),
+            &["quantization_config.quant_method", "found 4"],
+        ),
+        ("quantization_config", json!({ "bits": 4 }), &["quantization_config.quant_method", "found nothing"]),
+        ("quantization_config", json!("mxfp4"), &["`quantization_config`", "an object"]),
     ];
     for (key, value, words) in cases {
         let copy = Copy::of("mxfp4");
