@@ -150,10 +150,10 @@ fn wrong_tensors() {
         copy
     };
     let copy = Copy::of("dense");
-    copy.edit_header(|header| drop(header.remove(norm)));
+    copy.edit_header(|header| rename(header, norm, "spare"));
     copy.assert_error(&[norm, "missing", "BF16 or F32 or F16 [96]"]);
     let copy = Copy::of("mxfp4");
-    copy.edit_header(|header| drop(header.remove("model.layers.0.mlp.experts.gate_up_proj_blocks")));
+    copy.edit_header(|header| rename(header, "model.layers.0.mlp.experts.gate_up_proj_blocks", "spare"));
     copy.assert_error(&["gate_up_proj_blocks", "missing", "U8 [8, 192, 2, 16]"]);
     damage("dense", norm, &|t| t["shape"] = json!([48, 2])).assert_error(&[
         norm,
@@ -167,6 +167,65 @@ fn wrong_tensors() {
         "found I16",
     ]);
     damage("mxfp4", scales, &|t| t["dtype"] = json!("F8_E8M0")).assert_error(&[scales, "U8", "F8_E8M0"]);
+}
+
+fn rename(header: &mut Map<String, Value>, from: &str, to: &str) {
+    let tensor = header.remove(from).unwrap();
+    header.insert(to.to_owned(), tensor);
+}
+
+#[test]
+fn layers_that_the_config_does_not_know() {
+    let copy = Copy::of("dense");
+    copy.edit_json("config.json", |config| {
+        config.insert("num_hidden_layers".to_owned(), json!(3));
+        config.remove("layer_types");
+    });
+    let extra = ["model.safetensors", "tensor `model.layers.3.", "the 3 layers", "0 to 2", "found layer 3"];
+    copy.assert_error(&extra);
+    for (layer, words) in
+        [("4", "found layer 4"), ("99999999999999999999", "found layer 99999999999999999999")]
+    {
+        let tensor = format!("model.layers.{layer}.extra");
+        let copy = Copy::of("dense");
+        add_tensor(&copy, &tensor);
+        copy.assert_error(&["model.safetensors", &tensor, "the 4 layers", "`num_hidden_layers`", words]);
+    }
+    // Of no layer, so nothing of the model is left out.
+    for tensor in ["model.layers.extra", "model.layers.", "other.layers.9.weight", "model.layers.3.spare"] {
+        let copy = Copy::of("dense");
+        add_tensor(&copy, tensor);
+        copy.load().unwrap();
+    }
+}
+
+/// One more tensor without bytes, at the end.
+fn add_tensor(copy: &Copy, name: &str) {
+    copy.edit_header(|header| {
+        let ends = header.values().filter_map(|tensor| tensor["data_offsets"][1].as_u64());
+        let end = ends.max().unwrap();
+        header.insert(name.to_owned(), json!({ "dtype": "F32", "shape": [0], "data_offsets": [end, end] }));
+    });
+}
+
+#[test]
+fn bytes_that_belong_to_no_tensor() {
+    let copy = Copy::of("dense");
+    let mut bytes = std::fs::read(copy.path("model.safetensors")).unwrap();
+    let end = bytes.len();
+    bytes.extend_from_slice(b"more");
+    std::fs::write(copy.path("model.safetensors"), &bytes).unwrap();
+    copy.assert_error(&[
+        "model.safetensors",
+        "to end with tensor `",
+        &format!("at byte {end}, found {} bytes", end + 4),
+    ]);
+    let copy = Copy::of("dense");
+    copy.edit_header(|header| drop(header.remove("model.norm.weight")));
+    copy.assert_error(&["model.safetensors", "tensor `", "expected to", "found"]);
+    let copy = Copy::of("dense");
+    copy.edit_header(|header| header.retain(|name, _| name == "__metadata__"));
+    copy.assert_error(&["model.safetensors", "to end with its header at byte"]);
 }
 
 #[test]
@@ -238,6 +297,18 @@ fn configs_that_make_no_sense() {
         ("eos_token_id", json!("</s>"), &["`eos_token_id`", "token id"]),
         ("tie_word_embeddings", json!(1), &["`tie_word_embeddings`", "true or false"]),
         ("max_position_embeddings", json!(0), &["`max_position_embeddings`"]),
+        (
+            "quantization_config",
+            json!({ "quant_method": "fp8" }),
+            &["config.json", "`quantization_config.quant_method`", "mxfp4", "found \"fp8\""],
+        ),
+        (
+            "quantization_config",
+            json!({ "quant_method": 4 }),
+            &["quantization_config.quant_method", "found 4"],
+        ),
+        ("quantization_config", json!({ "bits": 4 }), &["quantization_config.quant_method", "found nothing"]),
+        ("quantization_config", json!("mxfp4"), &["`quantization_config`", "an object"]),
     ];
     for (key, value, words) in cases {
         let copy = Copy::of("mxfp4");

@@ -71,6 +71,11 @@ impl Blocks {
         self.tree.longest(tokens, block_size)
     }
 
+    /// The block of these tokens after the chain `parent`.
+    pub fn find(&self, parent: NodeId, tokens: &[TokenId]) -> Option<Node> {
+        self.tree.get(parent, tokens)
+    }
+
     /// How many of the blocks nobody uses now: those that sharing takes from the available ones.
     pub fn unused(&self, nodes: &[Node]) -> usize {
         nodes.iter().filter(|node| self.references[node.block as usize] == 0).count()

@@ -87,6 +87,33 @@ impl Sequence {
         self.computed
     }
 
+    /// The first block that is not full yet, by the chain before it and its tokens, if it may come from the cache.
+    pub fn next_block(&self, block_size: usize) -> Option<(NodeId, &[TokenId])> {
+        let start = self.published * block_size;
+        Some((self.tip, self.reusable().get(start..start + block_size)?))
+    }
+
+    /// Whether nothing of its next block is computed.
+    pub fn is_at_block_start(&self, block_size: usize) -> bool {
+        self.computed == self.published * block_size
+    }
+
+    /// Goes on with the blocks that others have published where it is; how many tokens that saved. What it had of
+    /// such a block itself is given back.
+    pub fn catch_up(&mut self, block_size: usize, blocks: &mut Blocks) -> usize {
+        let before = self.computed;
+        while let Some(node) = self.next_block(block_size).and_then(|(tip, tokens)| blocks.find(tip, tokens))
+        {
+            blocks.share(node.block);
+            self.blocks.drain(self.published..).rev().for_each(|block| blocks.release(block));
+            self.blocks.push(node.block);
+            self.tip = node.id;
+            self.published += 1;
+            self.computed = self.published * block_size;
+        }
+        self.computed - before
+    }
+
     /// The next `count` tokens, for a batch.
     pub fn plan(&mut self, count: usize, block_size: usize) -> Work {
         self.in_flight = true;

@@ -36,14 +36,14 @@ fn shape(batch: &Batch) -> Vec<(SequenceId, usize, usize, bool)> {
 }
 
 #[test]
-fn decodes_come_first_and_prompts_share_what_is_left() {
+fn decodes_come_first_and_short_prompts_before_long_ones() {
     let mut scheduler = Scheduler::new(limits());
     scheduler.submit(request(0..3, 9)).unwrap();
     assert_eq!(shape(&step(&mut scheduler).0), [(0, 0, 3, true)]);
     scheduler.submit(request(10..19, 9)).unwrap();
     scheduler.submit(request(20..22, 9)).unwrap();
-    assert_eq!(shape(&step(&mut scheduler).0), [(0, 3, 1, true), (1, 0, 7, false)]);
-    assert_eq!(shape(&step(&mut scheduler).0), [(0, 4, 1, true), (1, 7, 2, true), (2, 0, 2, true)]);
+    assert_eq!(shape(&step(&mut scheduler).0), [(0, 3, 1, true), (1, 0, 5, false), (2, 0, 2, true)]);
+    assert_eq!(shape(&step(&mut scheduler).0), [(0, 4, 1, true), (1, 5, 4, true), (2, 2, 1, true)]);
 }
 
 #[test]

@@ -90,6 +90,19 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Refuses tensors of layers beyond the first `count`: without them, the model would be another one.
+    pub fn expect_layers(&self, count: usize) -> Result<(), LoadError> {
+        for file in &self.files {
+            for entry in &file.tensors {
+                if let Some(layer) = layer_beyond(&entry.name, count) {
+                    let (path, tensor) = (file.path.clone(), entry.name.clone());
+                    return Err(LoadError::Layer { path, tensor, expected: count, found: layer.to_owned() });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a tensor of this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.places.contains_key(name)
@@ -171,6 +184,15 @@ impl Tensor<'_> {
     pub fn bad_values(&self, problem: String) -> LoadError {
         LoadError::Values { path: self.file.path.clone(), tensor: self.entry.name.clone(), problem }
     }
+}
+
+/// The number in `model.layers.NUMBER...`, if it is not below `count`.
+fn layer_beyond(tensor: &str, count: usize) -> Option<&str> {
+    let rest = tensor.strip_prefix("model.layers.")?;
+    let number = rest.split('.').next()?;
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    // A number that is too large for the type is beyond every count.
+    (is_number && number.parse().map_or(true, |layer: usize| layer >= count)).then_some(number)
 }
 
 /// (tensor, file) pairs of an index.

@@ -83,6 +83,7 @@ impl Config {
 
     fn parse(config: &Reader<'_>) -> Result<Self, LoadError> {
         config.expect_gpt_oss()?;
+        config.expect_known_quantization()?;
         let vocab_size = config.dimension("vocab_size")?;
         let hidden_size = config.dimension("hidden_size")?;
         let query_heads = config.dimension("num_attention_heads")?;
@@ -166,6 +167,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// MXFP4, or no quantization: weights of another kind may have the same names and types.
+    fn expect_known_quantization(&self) -> Result<(), LoadError> {
+        let Some(section) = self.object("quantization_config")? else { return Ok(()) };
+        match section.text("quant_method")? {
+            Some("mxfp4") => Ok(()),
+            _ => Err(section.error("quant_method", "mxfp4, or no quantization_config")),
+        }
+    }
+
     /// Whichever of two spellings is there; the first if none.
     fn either(&self, one: &'static str, other: &'static str) -> &'static str {
         if self.get(one).is_none() && self.get(other).is_some() { other } else { one }
@@ -219,7 +229,11 @@ impl<'a> Reader<'a> {
     pub(super) fn object(&self, key: &'static str) -> Result<Option<Reader<'a>>, LoadError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let map = value.as_object().ok_or_else(|| self.error(key, "an object"))?;
-        let prefix = if key == "rope_parameters" { "rope_parameters." } else { "rope_scaling." };
+        let prefix = match key {
+            "quantization_config" => "quantization_config.",
+            "rope_parameters" => "rope_parameters.",
+            _ => "rope_scaling.",
+        };
         Ok((!map.is_empty()).then_some(Reader { path: self.path, prefix, map }))
     }
 

@@ -49,7 +49,7 @@ pub enum LoadError {
         /// What it is.
         found: String,
     },
-    /// A file that ends before its tensors do, or goes on after them.
+    /// A file that ends before its tensors do.
     #[error(
         "{}: tensor `{tensor}`: expected to end at byte {expected}, but the file has {found} bytes; \
          the download may be incomplete", path.display()
@@ -73,6 +73,21 @@ pub enum LoadError {
         tensor: String,
         /// Type and shape that it should have.
         expected: String,
+    },
+    /// A tensor of a layer that config.json does not know.
+    #[error(
+        "{}: tensor `{tensor}`: expected the {expected} layers that config.json names in `num_hidden_layers`, \
+         0 to {}, found layer {found}", path.display(), expected.saturating_sub(1)
+    )]
+    Layer {
+        /// The safetensors file.
+        path: PathBuf,
+        /// Its name.
+        tensor: String,
+        /// How many layers there are.
+        expected: usize,
+        /// The layer in its name.
+        found: String,
     },
     /// A tensor of another size than config.json says.
     #[error("{}: tensor `{tensor}`: expected shape {expected:?}, found {found:?}", path.display())]

@@ -22,6 +22,7 @@ pub fn load(
     threads: usize,
     progress: &Progress<'_>,
 ) -> Result<Vec<Weights>, LoadError> {
+    checkpoint.expect_layers(config.layers.len())?;
     let loader = Loader { checkpoint, config, shards: split.shards(config), progress };
     let (vocab, hidden) = (config.vocab_size, config.hidden_size);
     let embedding = Arc::new(loader.whole("model.embed_tokens.weight", vocab, hidden)?);

@@ -84,7 +84,8 @@ impl SafetensorsFile {
             }
             tensors.push(entry);
         }
-        refuse_overlaps(path, &mut tensors)?;
+        tensors.sort_by_key(|t| (t.start, t.bytes));
+        expect_no_gaps(path, &tensors, data_start, length)?;
         Ok(Self { path: path.to_owned(), file, tensors })
     }
 }
@@ -141,17 +142,27 @@ fn numbers(value: Option<&Value>) -> Option<Vec<u64>> {
     value?.as_array()?.iter().map(Value::as_u64).collect()
 }
 
-fn refuse_overlaps(path: &Path, tensors: &mut [Entry]) -> Result<(), LoadError> {
-    tensors.sort_by_key(|t| (t.start, t.bytes));
-    for pair in tensors.windows(2) {
-        if let [a, b] = pair
-            && a.start + a.bytes > b.start
-        {
-            return Err(LoadError::malformed(
-                path,
-                format!("the tensors `{}` and `{}` overlap", a.name, b.name),
-            ));
+/// Each tensor begins where the one before it ends, and the file ends with the last: the format allows neither
+/// overlaps nor bytes that belong to no tensor.
+fn expect_no_gaps(path: &Path, tensors: &[Entry], data_start: u64, length: u64) -> Result<(), LoadError> {
+    let mut end = data_start;
+    for (i, tensor) in tensors.iter().enumerate() {
+        let (name, found) = (&tensor.name, tensor.start);
+        if found < end {
+            let before = i.checked_sub(1).and_then(|i| tensors.get(i)).map_or("", |t| &t.name);
+            return Err(LoadError::malformed(path, format!("the tensors `{before}` and `{name}` overlap")));
         }
+        if found > end {
+            let problem =
+                format!("tensor `{name}`: expected to begin at byte {end}, without a gap, found {found}");
+            return Err(LoadError::malformed(path, problem));
+        }
+        end += tensor.bytes;
+    }
+    if end < length {
+        let last = tensors.last().map_or_else(|| "its header".to_owned(), |t| format!("tensor `{}`", t.name));
+        let problem = format!("expected to end with {last} at byte {end}, found {length} bytes");
+        return Err(LoadError::malformed(path, problem));
     }
     Ok(())
 }
