@@ -20,7 +20,7 @@ pub(super) fn features(text: &str, buckets: u32) -> BTreeSet<u32> {
             Script::Word => {
                 found.add('w', &run.text);
                 found.add('b', &format!("{previous} {}", run.text));
-                found.add_grams('c', &edged, 3..=5);
+                found.add_grams('c', &edged, 4..=5);
             }
             Script::Mark => found.add('p', &run.text),
         }
