@@ -1,94 +1,10 @@
 //! Digits that separators break into pieces, and what such a chain of pieces can be.
 
+use super::atoms::{Atom, Class, Gap};
 use super::checks;
-use super::context::Cue;
-use super::detect::{Glyph, Match, Stretch};
+use super::context::{Cue, Hint};
+use super::detect::{Match, Stretch};
 use super::kind::Kind;
-
-/// A run of letters and digits without a separator.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Atom {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    class: Class,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Digits,
-    /// Digits, possibly none, and one X: the end of an identity number.
-    DigitsX,
-    /// Says what follows: `tel`, `id`. As good as a space.
-    Label,
-    Word,
-    /// Cut off or partly masked: no part of anything.
-    Broken,
-}
-
-impl Atom {
-    /// Its characters, unless it is broken.
-    pub(super) fn text(&self, stretch: &Stretch<'_>) -> Option<Vec<u8>> {
-        let glyphs = &stretch.glyphs[self.start..self.end];
-        (self.class != Class::Broken).then(|| glyphs.iter().map(|glyph| glyph.c as u8).collect())
-    }
-}
-
-/// What stands between two atoms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gap {
-    /// Nothing: spoken numerals next to digits.
-    None,
-    Space,
-    Hyphen,
-    Dot,
-    /// Up to three of space, hyphen and bracket, as around an area code.
-    Bracket,
-    Other,
-}
-
-impl Gap {
-    pub(super) fn between(glyphs: &[Glyph], left: &Atom, right: &Atom) -> Self {
-        let gap = &glyphs[left.end..right.start];
-        match gap {
-            [] => Self::None,
-            [one] => match one.c {
-                ' ' => Self::Space,
-                '-' | '_' => Self::Hyphen,
-                '.' | '·' => Self::Dot,
-                '(' | ')' => Self::Bracket,
-                _ => Self::Other,
-            },
-            _ if gap.len() <= 3 && gap.iter().all(|g| matches!(g.c, ' ' | '-' | '(' | ')')) => Self::Bracket,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Words that may be glued to the number they announce.
-const LABELS: [&str; 14] =
-    ["tel", "phone", "mobile", "mob", "cell", "call", "id", "no", "idno", "card", "wx", "vx", "wechat", "qq"];
-
-/// The atoms of a stretch, in order.
-pub(super) fn split(stretch: &Stretch<'_>) -> Vec<Atom> {
-    let glyphs = stretch.glyphs;
-    let (mut atoms, mut at) = (Vec::new(), 0);
-    while at < glyphs.len() {
-        let end = atom_end(glyphs, at);
-        if end == at {
-            at += 1;
-            continue;
-        }
-        let label = label_end(&glyphs[at..end]);
-        if label > 0 {
-            atoms.push(Atom { start: at, end: at + label, class: Class::Label });
-        }
-        let broken = (at == 0 && stretch.glued) || (end == glyphs.len() && stretch.cut);
-        let class = if broken { Class::Broken } else { classify(&glyphs[at + label..end]) };
-        atoms.push(Atom { start: at + label, end, class });
-        at = end;
-    }
-    atoms
-}
 
 /// The longest identifier anyone writes in pieces: 00 86 and 11 digits, 19 of a card; with room to spare.
 const DIGITS_MAX: usize = 22;
@@ -101,14 +17,14 @@ const PIECES_MAX: usize = 6;
 const DIGITS_MIN: usize = 10;
 
 /// Every reading of neighbouring atoms as one number.
-pub(super) fn numeric_matches(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
+pub(super) fn numeric_matches(stretch: &Stretch<'_>, atoms: &[Atom], hint: Hint) -> Vec<Match> {
     let starts =
         (0..atoms.len()).filter(|first| matches!(atoms[*first].class, Class::Digits | Class::DigitsX));
-    starts.flat_map(|first| matches_from(stretch, atoms, first, cue)).collect()
+    starts.flat_map(|first| matches_from(stretch, atoms, first, hint)).collect()
 }
 
-fn matches_from(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, cue: Option<Cue>) -> Vec<Match> {
-    let mut chain = Chain::new(stretch, atoms, first, cue);
+fn matches_from(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, hint: Hint) -> Vec<Match> {
+    let mut chain = Chain::new(stretch, atoms, first, hint);
     let mut found = Vec::new();
     for last in first..atoms.len() {
         if !chain.extend(stretch, atoms, last) {
@@ -119,41 +35,6 @@ fn matches_from(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, cue: Option
         }
     }
     found
-}
-
-fn atom_end(glyphs: &[Glyph], start: usize) -> usize {
-    let mut end = start;
-    while let Some(glyph) = glyphs.get(end) {
-        let stars = glyphs[end..].iter().take_while(|glyph| glyph.c == '*').count();
-        let glued =
-            stars >= 3 && end > start && glyphs.get(end + stars).is_some_and(|g| g.c.is_ascii_alphanumeric());
-        if glued {
-            end += stars;
-        } else if glyph.c.is_ascii_alphanumeric() && (end == start || glyph.spoken == glyphs[end - 1].spoken)
-        {
-            end += 1;
-        } else {
-            break;
-        }
-    }
-    end
-}
-
-fn label_end(glyphs: &[Glyph]) -> usize {
-    let letters: String =
-        glyphs.iter().take_while(|g| g.c.is_ascii_alphabetic()).map(|g| g.c.to_ascii_lowercase()).collect();
-    let announces = glyphs.get(letters.len()).is_some_and(|glyph| glyph.c.is_ascii_digit());
-    if announces && LABELS.contains(&letters.as_str()) { letters.len() } else { 0 }
-}
-
-fn classify(glyphs: &[Glyph]) -> Class {
-    let digits = glyphs.iter().take_while(|glyph| glyph.c.is_ascii_digit()).count();
-    match &glyphs[digits..] {
-        [] => Class::Digits,
-        [x] if matches!(x.c, 'x' | 'X') => Class::DigitsX,
-        rest if rest.iter().any(|glyph| glyph.c == '*') => Class::Broken,
-        _ => Class::Word,
-    }
 }
 
 /// What touches a chain on one side.
@@ -178,11 +59,11 @@ struct Chain {
     right: Edge,
     /// A plus sign stands before it.
     plus: bool,
-    cue: Option<Cue>,
+    hint: Hint,
 }
 
 impl Chain {
-    fn new(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, cue: Option<Cue>) -> Self {
+    fn new(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, hint: Hint) -> Self {
         let start = atoms[first].start;
         let currency = start == 0 && stretch.before.last().is_some_and(|c| "¥￥$€£".contains(c));
         let left =
@@ -196,7 +77,7 @@ impl Chain {
             left,
             right: Edge::Open,
             plus,
-            cue,
+            hint,
         }
     }
 
@@ -247,7 +128,7 @@ impl Chain {
     fn is_resident_id(&self) -> bool {
         // A mistyped number that is called an identity number is still one: its shape suffices.
         let mistyped = || {
-            self.cue == Some(Cue::IdCard)
+            self.hint.is(Cue::IdCard)
                 && self.shaped(&[&[18], &[6, 8, 4]])
                 && checks::resident_shape(&self.digits)
         };
@@ -255,21 +136,28 @@ impl Chain {
     }
 
     fn is_old_id(&self) -> bool {
-        self.cue != Some(Cue::Order)
+        !self.hint.is(Cue::Order)
             && self.shaped(&[&[15], &[6, 6, 3]])
             && checks::old_resident_id(&self.digits)
     }
 
     fn is_card(&self) -> bool {
-        let named = self.cue == Some(Cue::BankCard) && (13..=19).contains(&self.digits.len());
-        let written = self.pieces.len() == 1
-            || (self.uniform() && !self.gaps.contains(&Gap::Dot) && self.alone() && self.card_pieces());
-        if !written || self.digits.len() < 13 {
+        if self.digits.len() < 13 || self.hint.announces(Cue::Order) {
             return false;
         }
+        let named = self.hint.is(Cue::BankCard) && self.digits.len() <= 19;
         let (issued, proven) = (checks::issuer(&self.digits), checks::luhn(&self.digits));
+        let uniform = self.uniform() && !self.gaps.contains(&Gap::Dot);
+        let written = match self.pieces.as_slice() {
+            [_] => true,
+            // Issuer, check digit and shape together leave no doubt, whatever digits stand beside them.
+            pieces if issued && proven && as_printed(pieces) => self.uniform(),
+            // Any other even grouping, if it is the whole number.
+            _ if issued && proven => uniform && self.alone(),
+            pieces => uniform && self.alone() && (as_printed(pieces) || matches!(pieces, [6, 10..=13])),
+        };
         // As with identity numbers, a mistyped card that is called a card is still one.
-        self.cue != Some(Cue::Order) && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
+        written && [named, issued, proven].iter().filter(|sign| **sign).count() >= 2
     }
 
     fn is_mobile(&self) -> bool {
@@ -287,13 +175,23 @@ impl Chain {
         } else {
             prefix > 0 && self.pieces.len() == 1 || usual(&self.pieces)
         };
-        // Dotted pieces of any other length are an IP address or a date.
-        let spelled = self.alone() && self.uniform() && !self.gaps.contains(&Gap::Dot);
-        checks::mobile(&self.digits[prefix..]) && (written || spelled)
+        // One of several numbers of an order, as in `单号 138 1234 5678 9012`, is no telephone.
+        let part = self.hint.announces(Cue::Order) && self.pieces.len() > 1 && !self.alone();
+        checks::mobile(&self.digits[prefix..]) && !part && (written || self.spelled())
+    }
+
+    /// Written in pieces of any length, but not like a table of sizes: `168 50 84 62 88`.
+    fn spelled(&self) -> bool {
+        let together = self.gaps.iter().all(|gap| *gap == Gap::None);
+        let single = self.pieces.iter().all(|piece| *piece == 1);
+        let meant = together || single || self.pieces.len() <= 2 || self.hint.is(Cue::Phone);
+        // Dotted pieces are an IP address or a date.
+        meant && self.alone() && self.uniform() && !self.gaps.contains(&Gap::Dot)
     }
 
     fn is_landline(&self) -> bool {
-        if self.pieces.len() > 4 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
+        let ordered = self.hint.announces(Cue::Order) && self.pieces.len() == 1;
+        if ordered || self.pieces.len() > 4 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
             return false;
         }
         let (prefix, abroad) = match () {
@@ -331,14 +229,6 @@ impl Chain {
         self.gaps.windows(2).all(|pair| pair[0] == pair[1])
     }
 
-    fn card_pieces(&self) -> bool {
-        match self.pieces.as_slice() {
-            [4, 6, 5] | [6, 10..=13] => true,
-            [fours @ .., last] => fours.len() >= 3 && fours.iter().all(|piece| *piece == 4) && *last <= 4,
-            [] => false,
-        }
-    }
-
     fn shaped(&self, shapes: &[&[usize]]) -> bool {
         shapes.contains(&self.pieces.as_slice())
     }
@@ -348,6 +238,15 @@ impl Chain {
             *sum += piece;
             Some(*sum)
         })
+    }
+}
+
+/// Pieces as they stand on a card: in fours, or as American Express and Diners Club print them.
+fn as_printed(pieces: &[usize]) -> bool {
+    match pieces {
+        [4, 6, 4 | 5] => true,
+        [fours @ .., last] => fours.len() >= 3 && fours.iter().all(|piece| *piece == 4) && *last <= 4,
+        [] => false,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Finds identifiers in one stretch of identifier characters; the longest valid reading wins.
 
-use super::chain::{Atom, Gap, numeric_matches, split};
-use super::context::{Context, Cue};
+use super::atoms::{Atom, Gap, split};
+use super::chain::numeric_matches;
+use super::context::{Context, Cue, Hint};
 use super::kind::Kind;
 use super::{checks, glyph};
 
@@ -65,10 +66,10 @@ pub(super) fn find(stretch: &Stretch<'_>) -> Vec<Match> {
     let mut found = secrets(stretch);
     found.extend(emails(glyphs));
     found.extend(plate(stretch, &atoms));
-    let cue = stretch.before.cue();
-    found.extend(atoms.iter().filter_map(|atom| code(stretch, atom, cue)));
-    found.extend(addresses(stretch, &atoms, cue));
-    found.extend(numeric_matches(stretch, &atoms, cue));
+    let hint = stretch.before.hint();
+    found.extend(atoms.iter().filter_map(|atom| code(stretch, atom, hint)));
+    found.extend(addresses(stretch, &atoms));
+    found.extend(numeric_matches(stretch, &atoms, hint));
     longest(found)
 }
 
@@ -227,12 +228,14 @@ fn begins(glyphs: &[Glyph], text: &str) -> bool {
 // --- codes of letters and digits --------------------------------------------------------------------------
 
 /// Credit codes, and passports after a cue: one word each.
-fn code(stretch: &Stretch<'_>, atom: &Atom, cue: Option<Cue>) -> Option<Match> {
+fn code(stretch: &Stretch<'_>, atom: &Atom, hint: Hint) -> Option<Match> {
     let text = atom.text(stretch)?;
+    // Digits alone may be an order that passes the check once in 31 times; a letter proves more.
+    let ordered = hint.announces(Cue::Order) && text.iter().all(u8::is_ascii_digit);
     // A mistyped identity number passes the modulo 31 check once in 31 times.
-    let kind = if checks::uscc(&text) && cue != Some(Cue::Order) && !checks::resident_shape(&text) {
+    let kind = if checks::uscc(&text) && !ordered && !checks::resident_shape(&text) {
         Kind::Uscc
-    } else if cue == Some(Cue::Passport) && passport(&text) {
+    } else if hint.is(Cue::Passport) && passport(&text) {
         Kind::Passport
     } else {
         return None;
@@ -275,8 +278,8 @@ fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
 
 // --- IPv4 -------------------------------------------------------------------------------------------------
 
-fn addresses(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
-    if cue == Some(Cue::Version) {
+fn addresses(stretch: &Stretch<'_>, atoms: &[Atom]) -> Vec<Match> {
+    if stretch.before.versioned() {
         return Vec::new();
     }
     (0..atoms.len().saturating_sub(3)).filter_map(|first| address(stretch, atoms, first)).collect()
