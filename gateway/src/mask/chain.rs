@@ -30,8 +30,11 @@ fn matches_from(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, hint: Hint)
         if !chain.extend(stretch, atoms, last) {
             break;
         }
+        let (start, end) = (atoms[first].start, atoms[last].end);
         if let Some(kind) = chain.kind() {
-            found.push(Match::new(kind, atoms[first].start, atoms[last].end));
+            found.push(Match::new(kind, start, end));
+        } else if chain.is_crossed_id() {
+            found.push(Match { beyond: 1, ..Match::new(Kind::IdCard, start, end) });
         }
     }
     found
@@ -59,6 +62,8 @@ struct Chain {
     right: Edge,
     /// A plus sign stands before it.
     plus: bool,
+    /// A multiplication sign or a Roman ten stands after it.
+    crossed: bool,
     hint: Hint,
 }
 
@@ -66,8 +71,11 @@ impl Chain {
     fn new(stretch: &Stretch<'_>, atoms: &[Atom], first: usize, hint: Hint) -> Self {
         let start = atoms[first].start;
         let currency = start == 0 && stretch.before.last().is_some_and(|c| "¥￥$€£".contains(c));
-        let left =
-            if currency { Edge::Money } else { edge(stretch, atoms, first.checked_sub(1), Some(first)) };
+        let left = match first.checked_sub(1) {
+            _ if currency => Edge::Money,
+            Some(before) if numbering(stretch, &atoms[before]) => Edge::Open,
+            before => edge(stretch, atoms, before, Some(first)),
+        };
         let plus = start > 0 && stretch.glyphs[start - 1].c == '+';
         Self {
             first,
@@ -77,6 +85,7 @@ impl Chain {
             left,
             right: Edge::Open,
             plus,
+            crossed: false,
             hint,
         }
     }
@@ -94,7 +103,11 @@ impl Chain {
         self.digits.extend(stretch.glyphs[atom.start..atom.end].iter().map(|glyph| glyph.c as u8));
         self.pieces.push(atom.end - atom.start);
         self.right = edge(stretch, atoms, Some(last), Some(last + 1));
-        if atom.end == stretch.glyphs.len() && stretch.after == Some('元') {
+        let last_glyph = atom.end == stretch.glyphs.len();
+        self.crossed = last_glyph && matches!(stretch.after, Some('×' | 'Ⅹ'));
+        let unit = stretch.glyphs.get(atom.end).is_some_and(|glyph| glyph.c == '元');
+        // 元旦, 元宵 and 元月 are dates, and a number before them is no price.
+        if unit && !stretch.after.is_some_and(|c| "旦宵月芳".contains(c)) {
             self.right = Edge::Money;
         }
         let spelled = !matches!(self.left, Edge::Digits(_));
@@ -133,6 +146,11 @@ impl Chain {
                 && checks::resident_shape(&self.digits)
         };
         checks::resident_id(&self.digits) || mistyped()
+    }
+
+    /// An identity number whose X was typed as a sign that looks like it.
+    fn is_crossed_id(&self) -> bool {
+        self.crossed && self.digits.len() == 17 && checks::resident_id(&[&self.digits[..], b"X"].concat())
     }
 
     fn is_old_id(&self) -> bool {
@@ -186,24 +204,28 @@ impl Chain {
         let single = self.pieces.iter().all(|piece| *piece == 1);
         let meant = together || single || self.pieces.len() <= 2 || self.hint.is(Cue::Phone);
         // Dotted pieces are an IP address or a date.
-        meant && self.alone() && self.uniform() && !self.gaps.contains(&Gap::Dot)
+        let joined = self.gaps.iter().all(|gap| !matches!(gap, Gap::Dot | Gap::Pause));
+        meant && joined && self.alone() && self.uniform()
     }
 
     fn is_landline(&self) -> bool {
         let ordered = self.hint.announces(Cue::Order) && self.pieces.len() == 1;
-        if ordered || self.pieces.len() > 4 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
+        if ordered || self.pieces.len() > 5 || !matches!(self.digits.first(), Some(b'0' | b'8')) {
             return false;
         }
+        let hyphens = self.pieces.len() > 2 && self.gaps.iter().all(|gap| *gap == Gap::Hyphen);
         let (prefix, abroad) = match () {
             () if self.digits.starts_with(b"0086") => (4, true),
             () if self.plus && self.digits.starts_with(b"86") => (2, true),
+            () if hyphens && self.pieces[0] == 2 && self.digits.starts_with(b"86") => (2, true),
             () => (0, false),
         };
-        let zero = if abroad { &b"0"[..] } else { b"" };
+        // From abroad the zero of the area code falls away, but many write it all the same.
+        let zero = if abroad && self.digits[prefix] != b'0' { &b"0"[..] } else { b"" };
         let digits = [zero, &self.digits[prefix..]].concat();
         let borders: Vec<usize> =
             self.borders().map(|border| (border + zero.len()).saturating_sub(prefix)).collect();
-        let few = self.pieces.len() <= 3 + usize::from(abroad) && !self.gaps.contains(&Gap::Dot);
+        let few = self.pieces.len() <= 3 + 2 * usize::from(abroad) && !self.gaps.contains(&Gap::Dot);
         few && [3, 4].into_iter().any(|area| {
             digits.len() > area + 6
                 && (self.pieces.len() == 1 || borders.contains(&area))
@@ -250,17 +272,31 @@ fn as_printed(pieces: &[usize]) -> bool {
     }
 }
 
+/// The number of an item in a list, `1.` to `9.`, and no part of a decimal.
+fn numbering(stretch: &Stretch<'_>, atom: &Atom) -> bool {
+    let glyphs = stretch.glyphs;
+    let number = matches!(glyphs[atom.start..atom.end], [digit] if matches!(digit.c, '1'..='9'));
+    let dot = glyphs.get(atom.end).is_some_and(|glyph| glyph.c == '.');
+    let begins = match atom.start.checked_sub(1) {
+        Some(before) => glyphs[before].c == ' ',
+        None => !stretch.glued && !stretch.before.last().is_some_and(|c| "¥￥$€£".contains(c)),
+    };
+    number && dot && begins
+}
+
 fn edge(stretch: &Stretch<'_>, atoms: &[Atom], left: Option<usize>, right: Option<usize>) -> Edge {
     let pair = left.and_then(|i| atoms.get(i)).zip(right.and_then(|i| atoms.get(i)));
     let Some((left_atom, right_atom)) = pair else { return Edge::Open };
     let gap = Gap::between(stretch.glyphs, left_atom, right_atom);
     // The neighbour's near character decides, because masking keeps the ends of a number.
-    let (near, neighbour) = if right.is_some_and(|right| right < atoms.len()) && gap != Gap::Other {
-        (stretch.glyphs[left_atom.end - 1].c, stretch.glyphs[right_atom.start].c)
-    } else {
-        return Edge::Open;
-    };
-    if left_atom.class == Class::Label || right_atom.class == Class::Label {
+    let (near, neighbour) =
+        if right.is_some_and(|right| right < atoms.len()) && !matches!(gap, Gap::Other | Gap::Pause) {
+            (stretch.glyphs[left_atom.end - 1].c, stretch.glyphs[right_atom.start].c)
+        } else {
+            return Edge::Open;
+        };
+    let proven = left_atom.class == Class::DigitsX && gap == Gap::None;
+    if left_atom.class == Class::Label || right_atom.class == Class::Label || proven {
         Edge::Open
     } else if near.is_ascii_digit() && neighbour.is_ascii_digit() {
         Edge::Digits(gap)

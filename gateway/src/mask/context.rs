@@ -236,7 +236,7 @@ fn leads(reversed: &[char]) -> bool {
     let mut rest = text.as_str();
     loop {
         rest = rest.trim_start_matches(leading);
-        match ["number", "no", "id", "is"].iter().find_map(|word| rest.strip_prefix(word)) {
+        match ["number", "code", "no", "id", "is"].iter().find_map(|word| rest.strip_prefix(word)) {
             Some(shorter) => rest = shorter,
             None => return rest.is_empty(),
         }

@@ -1,6 +1,6 @@
 //! Finds identifiers in one stretch of identifier characters; the longest valid reading wins.
 
-use super::atoms::{Atom, Gap, split};
+use super::atoms::{Atom, Class, Gap, split};
 use super::chain::numeric_matches;
 use super::context::{Context, Cue, Hint};
 use super::kind::Kind;
@@ -130,12 +130,22 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
         if top.is_empty() {
             break;
         }
+        if masked_secret(top, &glyphs[start + place..]) {
+            break;
+        }
         if label > 0 && top.len() >= 2 && top.iter().all(char::is_ascii_alphabetic) {
             end = Some(start + place);
         }
         label = place + 1;
     }
     end
+}
+
+/// A secret that was longer than the address it followed, and is masked: the address must not come back.
+fn masked_secret(shown: &[char], rest: &[Glyph]) -> bool {
+    let shown: String = shown.iter().collect();
+    let secret = shown == "eyJ" || KEY_PREFIXES.iter().any(|(prefix, _)| prefix.get(..3) == Some(&shown));
+    secret && rest.len() >= 3 && rest[..3].iter().all(|glyph| glyph.c == '*')
 }
 
 // --- secrets ----------------------------------------------------------------------------------------------
@@ -295,8 +305,9 @@ fn address(stretch: &Stretch<'_>, atoms: &[Atom], first: usize) -> Option<Match>
     };
     let glyphs = stretch.glyphs;
     let dotted = |a: &Atom, b: &Atom| b.start == a.end + 1 && glyphs[a.end].c == '.';
-    let joined =
-        |a: Option<&Atom>, b: Option<&Atom>| a.zip(b).is_some_and(|(a, b)| b.start == a.end || dotted(a, b));
+    let joined = |a: Option<&Atom>, b: Option<&Atom>| {
+        a.zip(b).is_some_and(|(a, b)| (b.start == a.end && a.class != Class::Label) || dotted(a, b))
+    };
     let (before, after) = (first.checked_sub(1).and_then(|i| atoms.get(i)), atoms.get(first + 4));
     let whole = !joined(before, parts.first()) && !joined(parts.last(), after);
     let valid = whole && parts.iter().all(octet) && parts.windows(2).all(|pair| dotted(&pair[0], &pair[1]));

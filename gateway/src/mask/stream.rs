@@ -133,10 +133,17 @@ impl StreamMasker {
         let Some(last) = back.next() else { return false };
         match next {
             INVISIBLE => true,
+            // Only what stands after 元 tells a price from New Year's Day.
+            _ if last == '元' => false,
+            '元' => digit_like(last),
+            // Spoken numbers are written with pauses.
+            ',' | '、' => digit_like(last),
+            _ if matches!(last, ',' | '、') => spoken(next).is_some(),
             '。' => last.is_ascii_alphanumeric() && self.held.iter().any(|held| held.folded == '@'),
             ' ' if self.in_pem_label() => true,
             ' ' | '(' | ')' => {
-                digit_like(last) || self.plate_letter() || (bridge(last) && self.bridge_length() < 3)
+                let bridged = bridge(last) || (last == '-' && self.bridged_digits());
+                digit_like(last) || self.plate_letter() || (bridged && self.bridge_length() < 3)
             }
             '-' if bridge(last) => self.bridge_length() < 3,
             _ if bridge(last) => {
@@ -152,6 +159,12 @@ impl StreamMasker {
             .rev()
             .take_while(|held| bridge(held.folded) || matches!(held.folded, '-' | INVISIBLE))
             .count()
+    }
+
+    /// A digit stands before the spaces and hyphens at the end, as in `138 - `.
+    fn bridged_digits(&self) -> bool {
+        let before = self.held.len() - self.bridge_length();
+        self.held[..before].last().is_some_and(|held| digit_like(held.folded))
     }
 
     /// The first letter of a plate, which a space may follow, or that letter and the space.
