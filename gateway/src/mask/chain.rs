@@ -77,6 +77,9 @@ impl Chain {
             before => edge(stretch, atoms, before, Some(first)),
         };
         let plus = start > 0 && stretch.glyphs[start - 1].c == '+';
+        // `3+12` is a sum.
+        let plus = plus
+            && start.checked_sub(2).is_none_or(|before| !stretch.glyphs[before].c.is_ascii_alphanumeric());
         Self {
             first,
             digits: Vec::new(),
@@ -119,7 +122,7 @@ impl Chain {
     fn kind(&self) -> Option<Kind> {
         // Most chains are tables of small numbers: leave before any check that costs.
         if self.digits.len() < DIGITS_MIN {
-            return None;
+            return (self.is_foreign() && !self.blocked()).then_some(Kind::Phone);
         }
         if self.is_resident_id() {
             return Some(Kind::IdCard);
@@ -133,8 +136,10 @@ impl Chain {
             Some(Kind::BankCard)
         } else if self.is_mobile() {
             Some(Kind::Phone)
+        } else if self.is_landline() {
+            Some(Kind::Landline)
         } else {
-            self.is_landline().then_some(Kind::Landline)
+            self.is_foreign().then_some(Kind::Phone)
         }
     }
 
@@ -221,7 +226,7 @@ impl Chain {
             () => (0, false),
         };
         // From abroad the zero of the area code falls away, but many write it all the same.
-        let zero = if abroad && self.digits[prefix] != b'0' { &b"0"[..] } else { b"" };
+        let zero = if abroad && self.digits.get(prefix) != Some(&b'0') { &b"0"[..] } else { b"" };
         let digits = [zero, &self.digits[prefix..]].concat();
         let borders: Vec<usize> =
             self.borders().map(|border| (border + zero.len()).saturating_sub(prefix)).collect();
@@ -232,6 +237,18 @@ impl Chain {
                 && checks::area_code(&digits[..area])
                 && checks::subscriber(&digits[..area], &digits[area..])
         })
+    }
+
+    /// A number of another country, after a plus sign: in pieces, because `+20241123` may be anything.
+    fn is_foreign(&self) -> bool {
+        let pieces = (2..=5).contains(&self.pieces.len()) && self.pieces[0] <= 3;
+        let called = self.pieces.len() == 1 && self.hint.is(Cue::Phone);
+        self.plus
+            && (pieces || called)
+            && (8..=15).contains(&self.digits.len())
+            && matches!(self.digits[0], b'1'..=b'9')
+            && !self.digits.starts_with(b"86")
+            && !self.gaps.iter().any(|gap| matches!(gap, Gap::None | Gap::Dot | Gap::Pause))
     }
 
     /// Part of a longer code, a decimal or a price: no weak reading holds.

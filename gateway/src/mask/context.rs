@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::glyph::{han, plate_province};
+
 /// What a number is said to be by the nearest word before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cue {
@@ -126,6 +128,24 @@ const VERSIONS: &[&str] = &[
     "第",
 ];
 
+/// Words that end with the name of a province.
+const PROVINCE_WORDS: &[&[char]] = &[
+    &['最', '新'],
+    &['里', '云'],
+    &['讯', '云'],
+    &['华', '云'],
+    &['藏', '青'],
+    &['色', '青'],
+    &['色', '黑'],
+    &['纯', '黑'],
+    &['银', '川'],
+    &['四', '川'],
+    &['南', '京'],
+    &['北', '京'],
+    &['东', '京'],
+    &['天', '津'],
+];
+
 /// The last few characters before the text in hand, folded and in lower case.
 ///
 /// A stretch that holds anything but letters counts as one mark, so that masking it changes nothing that
@@ -135,6 +155,8 @@ pub(super) struct Context {
     recent: VecDeque<char>,
     /// Invisible characters since the last visible one.
     invisible: usize,
+    /// Invisible characters between the last two visible ones.
+    invisible_before: usize,
 }
 
 /// Stands for a stretch that is no word.
@@ -147,7 +169,7 @@ impl Context {
             self.recent.pop_front();
         }
         self.recent.push_back(c.to_ascii_lowercase());
-        self.invisible = 0;
+        self.invisible_before = std::mem::take(&mut self.invisible);
     }
 
     /// Remembers that a character was there that nobody sees.
@@ -155,9 +177,31 @@ impl Context {
         self.invisible += 1;
     }
 
-    /// How far back the last visible character is, in characters of the input.
-    pub(super) fn distance(&self) -> usize {
-        self.invisible + 1
+    /// How far back the province of a plate stands, in characters of the input, if one does and is not the
+    /// end of another word.
+    pub(super) fn province(&self) -> Option<usize> {
+        let mut back = self.recent.iter().rev().copied();
+        let last = back.next()?;
+        let (province, distance) = match last {
+            ' ' => (back.next()?, self.invisible + self.invisible_before + 2),
+            c => (c, self.invisible + 1),
+        };
+        if !plate_province(province) {
+            return None;
+        }
+        let previous = back.next();
+        let word = previous.is_some_and(|c| PROVINCE_WORDS.contains(&[c, province].as_slice()));
+        // After a space, or with a province that mostly means `new`, only what stands alone is a plate.
+        let doubtful = word || province == '新' || (last == ' ' && previous.is_some_and(han));
+        (!doubtful || self.speaks_of_a_car()).then_some(distance)
+    }
+
+    fn speaks_of_a_car(&self) -> bool {
+        let sentence = self.sentence();
+        (0..sentence.len()).any(|back| {
+            let word = &sentence[back..];
+            ends_with(word, "车") || ends_with(word, "牌照") || ends_with_word(word, "plate")
+        })
     }
 
     /// Remembers a stretch of identifier characters: its letters if it is a word, else a mark.

@@ -96,6 +96,9 @@ fn longest(mut found: Vec<Match>) -> Vec<Match> {
 const LOCAL_MAX: usize = 64;
 const DOMAIN_MAX: usize = 189;
 
+/// What ends the name of a picture, `logo@2x.png`, and is no top-level domain.
+const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "gif", "svg", "webp", "bmp"];
+
 fn emails(glyphs: &[Glyph]) -> impl Iterator<Item = Match> + '_ {
     let signs = glyphs.iter().enumerate().filter(|(_, glyph)| glyph.c == '@');
     signs.filter_map(|(at, _)| {
@@ -133,8 +136,12 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
         if masked_secret(top, &glyphs[start + place..]) {
             break;
         }
-        if label > 0 && top.len() >= 2 && top.iter().all(char::is_ascii_alphabetic) {
-            end = Some(start + place);
+        // A hyphen after the letters is a dash: `a@163.com-my mail`.
+        let letters = top.iter().take_while(|c| c.is_ascii_alphabetic()).count();
+        let whole = top.get(letters).is_none_or(|c| *c == '-');
+        let picture = PICTURES.contains(&top.iter().collect::<String>().as_str());
+        if label > 0 && letters >= 2 && whole && !picture {
+            end = Some(start + label + letters);
         }
         label = place + 1;
     }
@@ -268,8 +275,8 @@ fn passport(text: &[u8]) -> bool {
 
 /// A plate: its province is the character before the stretch.
 fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
-    let province = stretch.before.last().is_some_and(glyph::plate_province);
-    let first = atoms.first().filter(|atom| province && atom.start == 0 && !stretch.glued)?;
+    let back = stretch.before.province()?;
+    let first = atoms.first().filter(|atom| atom.start == 0 && !stretch.glued)?;
     let text = first.text(stretch)?;
     let (letter, rest) = text.split_first()?;
     let (body, end) = match (rest, atoms.get(1)) {
@@ -279,10 +286,11 @@ fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
         _ => (rest.to_vec(), first.end),
     };
     let suffix = end == stretch.glyphs.len() && stretch.after.is_some_and(glyph::plate_suffix);
-    let valid = letter.is_ascii_alphabetic() && checks::plate_body(&body, suffix);
+    let issued = letter.is_ascii_alphabetic() && !matches!(letter.to_ascii_uppercase(), b'I' | b'O');
+    let valid = issued && checks::plate_body(&body, suffix);
     valid.then(|| {
         let beyond = usize::from(suffix && body.len() == 4);
-        Match { back: stretch.before.distance(), beyond, ..Match::new(Kind::Plate, 0, end) }
+        Match { back, beyond, ..Match::new(Kind::Plate, 0, end) }
     })
 }
 

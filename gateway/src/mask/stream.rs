@@ -172,7 +172,7 @@ impl StreamMasker {
         let [letter, rest @ ..] = self.held.as_slice() else { return false };
         letter.folded.is_ascii_alphabetic()
             && rest.iter().map(|held| held.folded).eq(std::iter::repeat_n(' ', rest.len().min(1)))
-            && self.context.last().is_some_and(super::glyph::plate_province)
+            && self.context.province().is_some()
     }
 
     fn in_pem_label(&self) -> bool {
