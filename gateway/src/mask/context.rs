@@ -102,6 +102,18 @@ const CUES: &[(&str, Cue)] = &[
     ("sku", Cue::Order),
 ];
 
+/// What stands between a label and its value, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tie {
+    None,
+    /// Spaces or quotation marks.
+    Space,
+    /// A colon or a verb.
+    Colon,
+}
+
+const STRONG_TIES: &[&str] = &["改成", "改为", "改到", "换成", ":", "是", "为", " is"];
+
 /// Cards that pay nothing outside one shop or network; `卡`, `卡号`, `卡卡号` or `卡卡密` follows.
 const SHOP_CARDS: &[&str] = &[
     "会员", "礼品", "购物", "储值", "积分", "公交", "交通", "充值", "加油", "油", "电话", "流量", "门禁",
@@ -240,21 +252,19 @@ impl Context {
         self.recent.iter().rev().take_while(|c| !ends_sentence(**c)).copied().collect()
     }
 
-    /// Whether the text ends with `word`.
-    pub(super) fn follows(&self, word: &str) -> bool {
-        let back: Vec<char> = self.recent.iter().rev().copied().collect();
-        ends_with(&back, word)
-    }
-
-    /// Whether the text ends with one of `words`, spaces and colons after it set aside.
-    pub(super) fn labelled(&self, words: &[&str]) -> bool {
-        let mut back: Vec<char> = self.recent.iter().rev().copied().collect();
-        let mut seen_colon = false;
-        while let Some(c @ (' ' | ':' | '是' | '为')) = back.first() {
-            seen_colon |= *c != ' ';
-            back.remove(0);
+    /// The text without what ties a label to its value, and how strong that tie is.
+    pub(super) fn label(&self) -> (Tie, String) {
+        let text: String = self.recent.iter().collect();
+        let (mut rest, mut tie) = (text.as_str(), Tie::None);
+        loop {
+            let strong = STRONG_TIES.iter().find_map(|word| rest.strip_suffix(word));
+            let weak = rest.strip_suffix([' ', '"', '“']);
+            (rest, tie) = match (strong, weak) {
+                (Some(shorter), _) => (shorter, Tie::Colon),
+                (None, Some(shorter)) => (shorter, tie.max(Tie::Space)),
+                (None, None) => return (tie, rest.to_owned()),
+            };
         }
-        seen_colon && words.iter().any(|word| ends_with(&back, word))
     }
 }
 

@@ -127,7 +127,7 @@ impl StreamMasker {
     /// Whether `next` belongs to the stretch in hand.
     fn links(&self, next: char) -> bool {
         if let Some(kind) = self.value {
-            return label::extends(kind, self.held.len(), next);
+            return label::extends(kind, self.held[0].folded, self.held.len(), next);
         }
         let mut back = self.held.iter().rev().map(|held| held.folded).filter(|c| *c != INVISIBLE);
         let Some(last) = back.next() else { return false };
@@ -184,7 +184,7 @@ impl StreamMasker {
     fn settle(&mut self, after: Option<char>, out: &mut String) {
         let held = std::mem::take(&mut self.held);
         let end = match self.value.take() {
-            Some(kind) => self.settle_value(kind, &held, out),
+            Some(kind) => self.settle_value(kind, &held, after, out),
             None => {
                 let matches = self.find(&held, after, false);
                 let end = self.write(&held, &matches, held.len(), out);
@@ -197,14 +197,23 @@ impl StreamMasker {
     }
 
     /// Masks a name or an address, or leaves what was held to the other detectors.
-    fn settle_value(&mut self, kind: Kind, held: &[Held], out: &mut String) -> usize {
-        let text: Vec<char> = held.iter().map(|held| held.folded).collect();
+    fn settle_value(&mut self, kind: Kind, held: &[Held], after: Option<char>, out: &mut String) -> usize {
+        let mut text: Vec<char> = held.iter().map(|held| held.folded).collect();
+        // What a star cuts short is the head of a masked identifier, and no house number.
+        while after == Some('*') && text.last().is_some_and(char::is_ascii_alphanumeric) {
+            text.pop();
+        }
         let Some(found) = label::find(kind, &text) else {
             self.no_value = true;
             return 0;
         };
         let end = self.write(held, &[found], 0, out);
-        redact(kind, &text[..end]).chars().for_each(|c| self.context.push(c));
+        // Letters and digits count as the stretch that they are when the masked text is read again.
+        let masked: Vec<char> = redact(kind, &text[..end]).chars().collect();
+        let latin = masked.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == '*').count();
+        let latin = if masked.first() == Some(&'*') { 0 } else { latin };
+        self.context.push_stretch(masked[..latin].iter().copied());
+        masked[latin..].iter().for_each(|c| self.context.push(*c));
         end
     }
 
@@ -300,6 +309,10 @@ impl StreamMasker {
     }
 
     fn remember(&mut self, held: &[Held]) {
+        // The masked form of a secret is no word, so neither is a secret of letters.
+        if self.swallow.is_some() {
+            return self.context.push_stretch(std::iter::once('*'));
+        }
         self.context.push_stretch(held.iter().map(|held| held.folded).filter(|c| *c != INVISIBLE));
     }
 }
