@@ -252,7 +252,7 @@ fn code(stretch: &Stretch<'_>, atom: &Atom, hint: Hint) -> Option<Match> {
     // A mistyped identity number passes the modulo 31 check once in 31 times.
     let kind = if checks::uscc(&text) && !ordered && !checks::resident_shape(&text) {
         Kind::Uscc
-    } else if hint.is(Cue::Passport) && passport(&text) {
+    } else if hint.is(Cue::Passport) && passport(&text, hint.announces(Cue::Passport)) {
         Kind::Passport
     } else {
         return None;
@@ -260,14 +260,16 @@ fn code(stretch: &Stretch<'_>, atom: &Atom, hint: Hint) -> Option<Match> {
     Some(Match::new(kind, atom.start, atom.end))
 }
 
-/// One or two letters and 7 to 10 digits, or 8 to 10 digits that are not a date.
-fn passport(text: &[u8]) -> bool {
+/// A letter and 7 to 10 digits; where the word leads straight to it also two letters, which may be a flight, or
+/// 8 to 10 digits that are not a date.
+fn passport(text: &[u8], announced: bool) -> bool {
     let letters = text.iter().take_while(|c| c.is_ascii_alphabetic()).count();
     let digits = &text[letters..];
     let date = digits.len() == 8 && matches!(digits[0..2], [b'1', b'9'] | [b'2', b'0']);
     digits.iter().all(u8::is_ascii_digit)
         && match letters {
-            0 => (8..=10).contains(&digits.len()) && !date,
+            0 => announced && (8..=10).contains(&digits.len()) && !date,
+            2 if !announced => false,
             1 | 2 => (7..=10).contains(&digits.len()),
             _ => false,
         }

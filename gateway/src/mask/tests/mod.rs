@@ -3,6 +3,7 @@
 use super::*;
 
 mod benchmark;
+mod cases;
 mod theorem;
 
 fn mask(text: &str) -> String {
@@ -122,6 +123,8 @@ fn near_misses_stay() {
         "颜色黑K12345这款",
         "套装青 B10234",
         "京I12345",
+        "护照过关，航班CA1234567",
+        "办护照咨询QQ 12345678",
         "logo@2x.png",
         "3+12345678901 +20241123 +1000000000",
         "+0852 9123 4567",
