@@ -292,9 +292,14 @@ fn leads(reversed: &[char]) -> bool {
         rest = rest.trim_start_matches(leading);
         match ["number", "code", "no", "id", "is"].iter().find_map(|word| rest.strip_prefix(word)) {
             Some(shorter) => rest = shorter,
-            None => return rest.is_empty(),
+            // The letter of a passport, when a space follows it.
+            None => return rest.is_empty() || (text.ends_with(' ') && is_letter(rest.trim_end())),
         }
     }
+}
+
+fn is_letter(text: &str) -> bool {
+    text.len() == 1 && text.bytes().all(|c| c.is_ascii_alphabetic())
 }
 
 /// How many of the last characters of a text, read backwards, only lead on to what follows.

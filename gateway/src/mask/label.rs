@@ -4,6 +4,7 @@
 //! characters that begin with a common surname, or two parts around a dot; another name is 2 to 4 capitalised
 //! words. An address must name a street, estate, village or building, and a number or two districts.
 
+use super::checks;
 use super::context::{Context, Tie};
 use super::detect::Match;
 use super::glyph::han;
@@ -73,14 +74,17 @@ const NO_NAMES: &[&str] = &[
     "查询", "查看", "查不",
 ];
 
+const NO_ENGLISH_NAMES: &[&str] = &[
+    "Please", "Enter", "Order", "Product", "Item", "Status", "Not", "Unknown", "Your", "The", "New", "Store",
+];
+
 const NAME_MAX: usize = 8;
 const ENGLISH_NAME_MAX: usize = 40;
 const ADDRESS_MAX: usize = 80;
 
 /// The kind of value that begins with `first` after the label that was just read, if one was.
 pub(super) fn value_kind(context: &Context, first: char) -> Option<Kind> {
-    let close =
-        matches!(context.last(), Some(':' | '是' | '为' | ' ' | '叫' | '成' | '到' | '往' | '"' | '“'));
+    let close = context.last().is_some_and(|last| ": 是为叫名人成到往\"“".contains(last));
     if !close || !(han(first) || first.is_ascii_alphanumeric()) {
         return None;
     }
@@ -90,7 +94,8 @@ pub(super) fn value_kind(context: &Context, first: char) -> Option<Kind> {
     let namelike = (colon && (han(first) || first.is_ascii_uppercase()))
         || (tie == Tie::Space && SURNAMES.contains(first));
     let placelike = (colon && first.is_ascii_alphabetic()) || han(first) || first.is_ascii_digit();
-    let introduced = tie == Tie::None && SURNAMES.contains(first) && label.ends_with("我叫");
+    let introductions = ["我叫", "姓名", "收件人", "收货人"];
+    let introduced = tie == Tie::None && SURNAMES.contains(first) && labelled(&introductions);
     if introduced || (namelike && (labelled(NAME_LABELS) || (colon && names_in_english(&label)))) {
         Some(Kind::Name)
     } else if placelike && ((tie != Tie::None && labelled(ADDRESS_LABELS)) || labelled(ADDRESS_VERBS)) {
@@ -162,6 +167,9 @@ fn english_name_length(held: &[char]) -> Option<usize> {
         if !capital || words == 4 {
             break;
         }
+        if NO_ENGLISH_NAMES.contains(&word.iter().collect::<String>().as_str()) {
+            return None;
+        }
         length += word.len() + usize::from(words > 0);
         words += 1;
     }
@@ -188,7 +196,8 @@ pub(super) fn district_length(address: &[char]) -> usize {
 /// Parts with spaces or commas between them, as long as each looks like a part of an address.
 fn address_length(held: &[char]) -> Option<usize> {
     let (mut start, mut end) = (0, 0);
-    for part in held.split(|c| matches!(c, ' ' | ',')) {
+    let limit = (0..held.len()).find(|at| telephone_at(held, *at)).unwrap_or(held.len());
+    for part in held[..limit].split(|c| matches!(c, ' ' | ',')) {
         let length = part_length(part);
         if start > 0 && !belongs(&part[..length]) {
             break;
@@ -223,6 +232,14 @@ fn identifies(number: &[char]) -> bool {
     let digits = |text: &[char]| text.iter().filter(|c| c.is_ascii_digit()).count();
     let word = |text: &[char]| text.len() >= 6 && digits(text) > 0;
     digits(number) >= 7 || number.split(|c| !c.is_ascii_alphanumeric()).any(word)
+}
+
+/// Whether a mobile number begins at `at`, in however many pieces: `100号138 1234 5678`.
+fn telephone_at(text: &[char], at: usize) -> bool {
+    let digits = text[at..].iter().filter(|c| !matches!(c, ' ' | '-')).take(11);
+    let number: Vec<u8> = digits.take_while(|c| c.is_ascii_digit()).map(|c| *c as u8).collect();
+    let begins = at.checked_sub(1).is_none_or(|before| !text[before].is_ascii_digit());
+    begins && text[at].is_ascii_digit() && checks::mobile(&number)
 }
 
 fn long_run(text: &[char]) -> bool {
@@ -312,6 +329,7 @@ mod tests {
             ("收件人 慕容雪", "慕容雪"),
             ("收货人改为李娜，谢谢", "李娜"),
             ("户名：赵敏", "赵敏"),
+            ("姓名王芳电话13812345678", "王芳"),
             ("\"姓名\":\"赵敏\"", "赵敏"),
             ("{\"name\":\"赵敏\"}", "赵敏"),
             ("姓名：买买提·吐尔逊", "买买提·吐尔逊"),
@@ -336,6 +354,9 @@ mod tests {
             "Product name: Blue Shirt",
             "Name: Tom",
             "file name: Red Carpet",
+            "Name: Order Status",
+            "收件人何时签收",
+            "姓名单独改可以吗",
         ] {
             assert_eq!(found(text), None, "{text}");
         }
@@ -351,6 +372,7 @@ mod tests {
             ("寄到成都市武侯区天府大道中段666号", "成都市武侯区天府大道中段666号"),
             ("收货地址改成杭州市西湖区文三路100号帮我改一下", "杭州市西湖区文三路100号"),
             ("地址：3号楼2单元501", "3号楼2单元501"),
+            ("地址：杭州市西湖区文三路100号138 1234 5678", "杭州市西湖区文三路100号"),
             ("地址：北京市朝阳区望京SOHO T3", "北京市朝阳区望京SOHO T3"),
             ("Address: 221B Baker Street, London NW1 6XE, thanks", "221B Baker Street, London NW1 6XE"),
             ("Ship to: 12 Maple Road is wrong", "12 Maple Road"),

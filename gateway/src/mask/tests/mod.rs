@@ -44,6 +44,7 @@ fn identifiers_are_masked_wherever_they_stand() {
         ("车牌粤B D12345", "车牌粤B****45"),
         ("沪AD12345", "沪A****45"),
         ("护照号E12345678", "护照号E*****678"),
+        ("护照E 12345678", "护照E 1****678"),
         ("my passport number is EA1234567", "my passport number is E*****567"),
         ("key: sk-proj-abcdef1234567890ABCDEF。", "key: sk-***。"),
         ("银行卡6222021234567890124", "银行卡6222***********0124"),
