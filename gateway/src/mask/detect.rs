@@ -122,8 +122,12 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
     let part = |glyph: &&Glyph| {
         !glyph.spoken && (glyph.c.is_ascii_alphanumeric() || matches!(glyph.c, '.' | '-' | '。'))
     };
-    let domain: Vec<char> =
+    let mut domain: Vec<char> =
         glyphs[start..].iter().take(DOMAIN_MAX).take_while(part).map(|glyph| glyph.c).collect();
+    // After a full stop the next address may begin.
+    if glyphs.get(start + domain.len()).is_some_and(|glyph| glyph.c == '@') {
+        domain.truncate(domain.iter().rposition(|c| *c == '。').unwrap_or(domain.len()));
+    }
     let (mut end, mut label) = (None, 0);
     for (place, c) in domain.iter().chain(&['.']).enumerate() {
         if !matches!(c, '.' | '。') {
@@ -134,7 +138,7 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
             break;
         }
         if masked_secret(top, &glyphs[start + place..]) {
-            break;
+            return None;
         }
         // A hyphen after the letters is a dash: `a@163.com-my mail`.
         let letters = top.iter().take_while(|c| c.is_ascii_alphabetic()).count();

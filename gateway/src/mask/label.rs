@@ -7,7 +7,7 @@
 use super::checks;
 use super::context::{Context, Tie};
 use super::detect::Match;
-use super::glyph::han;
+use super::glyph::{han, spoken};
 use super::kind::Kind;
 
 const NAME_LABELS: &[&str] = &[
@@ -150,7 +150,9 @@ fn name_length(held: &[char]) -> Option<usize> {
         return (dot >= 2 && held.len() >= dot + 3).then_some(held.len());
     }
     let text = |from: usize| held[from..].iter().collect::<String>();
-    let ends = |from: &usize| NAME_ENDS.iter().any(|word| text(*from).starts_with(word));
+    // Two numerals begin a spoken telephone.
+    let spells = |from: usize| held[from..].iter().take(2).filter(|c| spoken(**c).is_some()).count() == 2;
+    let ends = |from: &usize| spells(*from) || NAME_ENDS.iter().any(|word| text(*from).starts_with(word));
     let length = (2..held.len()).find(ends).unwrap_or(held.len());
     let surname = held.first().is_some_and(|first| SURNAMES.contains(*first));
     let word = NO_NAMES.iter().any(|word| text(0).starts_with(word));
@@ -218,7 +220,6 @@ fn address_length(held: &[char]) -> Option<usize> {
 
 /// A part ends before a number that is too long for a house: a telephone or a plate follows.
 fn part_length(part: &[char]) -> usize {
-    let signs = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '#' | '(' | ')');
     let ends = |start: usize| {
         let begins = start == 0 || !signs(&part[start - 1]);
         let number: Vec<char> = part[start..].iter().copied().take_while(|c| signs(c)).collect();
@@ -226,6 +227,11 @@ fn part_length(part: &[char]) -> usize {
         (begins && identifies(&number)) || ADDRESS_ENDS.iter().any(|word| rest.starts_with(word))
     };
     (0..part.len()).find(|start| ends(*start)).unwrap_or(part.len())
+}
+
+/// What the numbers of houses and telephones are written with.
+pub(super) fn signs(c: &char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '#' | '(' | ')')
 }
 
 fn identifies(number: &[char]) -> bool {
@@ -329,6 +335,7 @@ mod tests {
             ("收件人 慕容雪", "慕容雪"),
             ("收货人改为李娜，谢谢", "李娜"),
             ("户名：赵敏", "赵敏"),
+            ("联系人：王先生一三八-零零一三-八零零零", "王先生"),
             ("姓名王芳电话13812345678", "王芳"),
             ("\"姓名\":\"赵敏\"", "赵敏"),
             ("{\"name\":\"赵敏\"}", "赵敏"),

@@ -200,7 +200,7 @@ impl StreamMasker {
     fn settle_value(&mut self, kind: Kind, held: &[Held], after: Option<char>, out: &mut String) -> usize {
         let mut text: Vec<char> = held.iter().map(|held| held.folded).collect();
         // What a star cuts short is the head of a masked identifier, and no house number.
-        while after == Some('*') && text.last().is_some_and(char::is_ascii_alphanumeric) {
+        while after == Some('*') && text.last().is_some_and(label::signs) {
             text.pop();
         }
         let Some(found) = label::find(kind, &text) else {
