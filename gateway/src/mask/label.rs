@@ -222,7 +222,7 @@ fn address_length(held: &[char]) -> Option<usize> {
 fn part_length(part: &[char]) -> usize {
     let ends = |start: usize| {
         let begins = start == 0 || !signs(&part[start - 1]);
-        let number: Vec<char> = part[start..].iter().copied().take_while(|c| signs(c)).collect();
+        let number: Vec<char> = part[start..].iter().copied().take_while(signs).collect();
         let rest: String = part[start..].iter().collect();
         (begins && identifies(&number)) || ADDRESS_ENDS.iter().any(|word| rest.starts_with(word))
     };

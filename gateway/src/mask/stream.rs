@@ -147,7 +147,10 @@ impl StreamMasker {
             }
             '-' if bridge(last) => self.bridge_length() < 3,
             _ if bridge(last) => {
-                digit_like(next) || matches!(next, 'x' | 'X') || self.in_pem_label() || self.plate_letter()
+                digit_like(next)
+                    || matches!(next, 'x' | 'X')
+                    || (self.in_pem_label() && next.is_ascii())
+                    || self.plate_letter()
             }
             _ => starts_stretch(next) || matches!(next, '*' | '·'),
         }
