@@ -246,7 +246,8 @@ impl Chain {
         self.plus
             && (pieces || called)
             && (8..=15).contains(&self.digits.len())
-            && matches!(self.digits[0], b'1'..=b'9')
+            && self.digits.iter().all(u8::is_ascii_digit)
+            && !self.digits.starts_with(b"0")
             && !self.digits.starts_with(b"86")
             && !self.gaps.iter().any(|gap| matches!(gap, Gap::None | Gap::Dot | Gap::Pause))
     }
