@@ -54,7 +54,8 @@ pub(super) fn issuer(card: &[u8]) -> bool {
 pub(super) fn uscc(code: &[u8]) -> bool {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
     const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
-    if code.len() != 18 || !registrar(&code[..2]) || !code[2..8].iter().all(u8::is_ascii_digit) {
+    let lettered = code.iter().any(u8::is_ascii_alphabetic);
+    if code.len() != 18 || !registrar(&code[..2], lettered) || !code[2..8].iter().all(u8::is_ascii_digit) {
         return false;
     }
     let values: Option<Vec<usize>> =
@@ -135,12 +136,20 @@ fn permanent_resident(id: &[u8]) -> bool {
 }
 
 /// Registering authority and kind of organisation, the first two characters of a credit code.
-fn registrar(two: &[u8]) -> bool {
-    const KNOWN: [&[u8]; 18] = [
+///
+/// The rarer authorities (justice, culture, tourism, religion ...) are believed only if the code holds a letter:
+/// of the order numbers of 18 digits that begin so, one in 31 would pass the check.
+fn registrar(two: &[u8], lettered: bool) -> bool {
+    const COMMON: [&[u8; 2]; 18] = [
         b"11", b"12", b"13", b"19", b"21", b"29", b"51", b"52", b"53", b"59", b"81", b"91", b"92", b"93",
         b"A1", b"N1", b"N2", b"Y1",
     ];
-    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(two))
+    const RARE: [&[u8; 2]; 17] = [
+        b"31", b"32", b"33", b"34", b"35", b"39", b"41", b"49", b"61", b"69", b"71", b"72", b"79", b"89",
+        b"A9", b"N3", b"N9",
+    ];
+    let known = |list: &[&[u8; 2]]| list.iter().any(|known| known.eq_ignore_ascii_case(two));
+    known(&COMMON) || (lettered && known(&RARE))
 }
 
 fn date(year: u32, month: u32, day: u32) -> bool {
@@ -164,7 +173,7 @@ mod tests {
         for id in ["11010519491231002X", "440524188001010014", "11010519491231002x"] {
             assert!(resident_id(id.as_bytes()), "{id}");
         }
-        for code in ["91350100M000100Y43", "11320000MB151840XJ"] {
+        for code in ["91350100M000100Y43", "11320000MB151840XJ", "31110000E00017891P"] {
             assert!(uscc(code.as_bytes()), "{code}");
         }
         assert!(luhn(b"4111111111111111") && issuer(b"4111111111111111"));

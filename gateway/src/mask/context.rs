@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::glyph::{han, plate_province};
+
 /// What a number is said to be by the nearest word before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cue {
@@ -11,7 +13,26 @@ pub(super) enum Cue {
     Phone,
     /// Orders, parcels, devices: numbers that are nobody's.
     Order,
-    Version,
+}
+
+/// The nearest cue, and whether nothing but `number is` stands between it and the number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Hint {
+    cue: Option<Cue>,
+    announces: bool,
+}
+
+impl Hint {
+    /// The nearest cue is `cue`, however far back in the sentence.
+    pub(super) fn is(self, cue: Cue) -> bool {
+        self.cue == Some(cue)
+    }
+
+    /// The nearest cue is `cue` and leads straight to the number. Only this may veto a number that proves
+    /// itself: `订单退款退到6222...` speaks of an order and gives a card.
+    pub(super) fn announces(self, cue: Cue) -> bool {
+        self.announces && self.is(cue)
+    }
 }
 
 /// How many characters back a cue is looked for.
@@ -19,6 +40,10 @@ const REACH: usize = 32;
 
 /// Longer entries first where one ends with another.
 const CUES: &[(&str, Cue)] = &[
+    // Ahead of 编号, which would call them an order.
+    ("护照证件编号", Cue::Passport),
+    ("护照编号", Cue::Passport),
+    ("证件编号", Cue::IdCard),
     ("身份证", Cue::IdCard),
     ("身分证", Cue::IdCard),
     ("证件", Cue::IdCard),
@@ -28,17 +53,18 @@ const CUES: &[(&str, Cue)] = &[
     ("id no", Cue::IdCard),
     ("identity", Cue::IdCard),
     ("national id", Cue::IdCard),
-    ("会员卡号", Cue::Order),
-    ("会员卡", Cue::Order),
-    ("礼品卡", Cue::Order),
-    ("购物卡", Cue::Order),
     ("gift card", Cue::Order),
+    ("sim card", Cue::Order),
+    ("iccid", Cue::Order),
     ("银行卡", Cue::BankCard),
     ("储蓄卡", Cue::BankCard),
     ("信用卡", Cue::BankCard),
     ("借记卡", Cue::BankCard),
     ("银行账", Cue::BankCard),
     ("卡号", Cue::BankCard),
+    ("卡", Cue::BankCard),
+    ("账号", Cue::BankCard),
+    ("账户", Cue::BankCard),
     ("card", Cue::BankCard),
     ("护照", Cue::Passport),
     ("通行证", Cue::Passport),
@@ -49,6 +75,8 @@ const CUES: &[(&str, Cue)] = &[
     ("手机", Cue::Phone),
     ("电话", Cue::Phone),
     ("phone", Cue::Phone),
+    ("telephone", Cue::Phone),
+    ("cellphone", Cue::Phone),
     ("mobile", Cue::Phone),
     ("订单", Cue::Order),
     ("单号", Cue::Order),
@@ -70,11 +98,64 @@ const CUES: &[(&str, Cue)] = &[
     ("transaction", Cue::Order),
     ("serial", Cue::Order),
     ("imei", Cue::Order),
+    ("串号", Cue::Order),
     ("sku", Cue::Order),
-    ("version", Cue::Version),
-    ("firmware", Cue::Version),
-    ("版本", Cue::Version),
-    ("固件", Cue::Version),
+];
+
+/// What stands between a label and its value, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tie {
+    None,
+    /// Spaces or quotation marks.
+    Space,
+    /// A colon or a verb.
+    Colon,
+}
+
+const STRONG_TIES: &[&str] = &["改成", "改为", "改到", "换成", ":", "是", "为", " is"];
+
+/// Cards that pay nothing outside one shop or network; `卡`, `卡号`, `卡卡号` or `卡卡密` follows.
+const SHOP_CARDS: &[&str] = &[
+    "会员", "礼品", "购物", "储值", "积分", "公交", "交通", "充值", "加油", "油", "电话", "流量", "门禁",
+    "校园",
+];
+
+/// What makes four numbers with dots no network address.
+const VERSIONS: &[&str] = &[
+    "version",
+    "firmware",
+    "build",
+    "ver",
+    "release",
+    "版本",
+    "固件",
+    "更新到",
+    "升级到",
+    "更新至",
+    "升级至",
+    "微信",
+    "驱动",
+    "驱动程序",
+    "条款",
+    "第",
+];
+
+/// Words that end with the name of a province.
+const PROVINCE_WORDS: &[&[char]] = &[
+    &['最', '新'],
+    &['里', '云'],
+    &['讯', '云'],
+    &['华', '云'],
+    &['藏', '青'],
+    &['色', '青'],
+    &['色', '黑'],
+    &['纯', '黑'],
+    &['银', '川'],
+    &['四', '川'],
+    &['南', '京'],
+    &['北', '京'],
+    &['东', '京'],
+    &['天', '津'],
 ];
 
 /// The last few characters before the text in hand, folded and in lower case.
@@ -86,10 +167,12 @@ pub(super) struct Context {
     recent: VecDeque<char>,
     /// Invisible characters since the last visible one.
     invisible: usize,
+    /// Invisible characters between the last two visible ones.
+    invisible_before: usize,
 }
 
 /// Stands for a stretch that is no word.
-const MARK: char = '#';
+const MARK: char = '\u{fffc}';
 
 impl Context {
     /// Remembers one character between stretches.
@@ -98,7 +181,7 @@ impl Context {
             self.recent.pop_front();
         }
         self.recent.push_back(c.to_ascii_lowercase());
-        self.invisible = 0;
+        self.invisible_before = std::mem::take(&mut self.invisible);
     }
 
     /// Remembers that a character was there that nobody sees.
@@ -106,9 +189,31 @@ impl Context {
         self.invisible += 1;
     }
 
-    /// How far back the last visible character is, in characters of the input.
-    pub(super) fn distance(&self) -> usize {
-        self.invisible + 1
+    /// How far back the province of a plate stands, in characters of the input, if one does and is not the
+    /// end of another word.
+    pub(super) fn province(&self) -> Option<usize> {
+        let mut back = self.recent.iter().rev().copied();
+        let last = back.next()?;
+        let (province, distance) = match last {
+            ' ' => (back.next()?, self.invisible + self.invisible_before + 2),
+            c => (c, self.invisible + 1),
+        };
+        if !plate_province(province) {
+            return None;
+        }
+        let previous = back.next();
+        let word = previous.is_some_and(|c| PROVINCE_WORDS.contains(&[c, province].as_slice()));
+        // After a space, or with a province that mostly means `new`, only what stands alone is a plate.
+        let doubtful = word || province == '新' || (last == ' ' && previous.is_some_and(han));
+        (!doubtful || self.speaks_of_a_car()).then_some(distance)
+    }
+
+    fn speaks_of_a_car(&self) -> bool {
+        let sentence = self.sentence();
+        (0..sentence.len()).any(|back| {
+            let word = &sentence[back..];
+            ends_with(word, "车") || ends_with(word, "牌照") || ends_with_word(word, "plate")
+        })
     }
 
     /// Remembers a stretch of identifier characters: its letters if it is a word, else a mark.
@@ -128,34 +233,88 @@ impl Context {
     }
 
     /// What the nearest cue of this sentence says.
-    pub(super) fn cue(&self) -> Option<Cue> {
-        let sentence: Vec<char> =
-            self.recent.iter().rev().take_while(|c| !ends_sentence(**c)).copied().collect();
-        (0..sentence.len())
-            .find_map(|back| CUES.iter().find(|(word, _)| ends_with(&sentence[back..], word)))
-            .map(|c| c.1)
+    pub(super) fn hint(&self) -> Hint {
+        let sentence = self.sentence();
+        let nearest = (0..sentence.len()).find_map(|back| cue_at(&sentence[back..]).map(|cue| (back, cue)));
+        let Some((back, cue)) = nearest else { return Hint::default() };
+        Hint { cue: Some(cue), announces: leads(&sentence[..back]) }
     }
 
-    /// Whether the text ends with `word`.
-    pub(super) fn follows(&self, word: &str) -> bool {
-        let back: Vec<char> = self.recent.iter().rev().copied().collect();
-        ends_with(&back, word)
+    /// Whether the text says that the version of something follows.
+    pub(super) fn versioned(&self) -> bool {
+        let sentence = self.sentence();
+        let word = &sentence[announcing(&sentence)..];
+        VERSIONS.iter().any(|version| ends_with_word(word, version))
     }
 
-    /// Whether the text ends with one of `words`, spaces and colons after it set aside.
-    pub(super) fn labelled(&self, words: &[&str]) -> bool {
-        let mut back: Vec<char> = self.recent.iter().rev().copied().collect();
-        let mut seen_colon = false;
-        while let Some(c @ (' ' | ':' | '是' | '为')) = back.first() {
-            seen_colon |= *c != ' ';
-            back.remove(0);
+    /// The sentence so far, read backwards.
+    fn sentence(&self) -> Vec<char> {
+        self.recent.iter().rev().take_while(|c| !ends_sentence(**c)).copied().collect()
+    }
+
+    /// The text without what ties a label to its value, and how strong that tie is.
+    pub(super) fn label(&self) -> (Tie, String) {
+        let text: String = self.recent.iter().collect();
+        let (mut rest, mut tie) = (text.as_str(), Tie::None);
+        loop {
+            let strong = STRONG_TIES.iter().find_map(|word| rest.strip_suffix(word));
+            let weak = rest.strip_suffix([' ', '"', '“']);
+            (rest, tie) = match (strong, weak) {
+                (Some(shorter), _) => (shorter, Tie::Colon),
+                (None, Some(shorter)) => (shorter, tie.max(Tie::Space)),
+                (None, None) => return (tie, rest.to_owned()),
+            };
         }
-        seen_colon && words.iter().any(|word| ends_with(&back, word))
     }
 }
 
 fn ends_sentence(c: char) -> bool {
     matches!(c, '。' | '!' | '?' | ';')
+}
+
+/// The cue that a text, read backwards, ends with.
+fn cue_at(reversed: &[char]) -> Option<Cue> {
+    let shop = ["卡", "卡号", "卡卡号", "卡卡密"].into_iter().any(|tail| {
+        ends_with(reversed, tail)
+            && SHOP_CARDS.iter().any(|card| ends_with(&reversed[tail.chars().count()..], card))
+    });
+    if shop {
+        return Some(Cue::Order);
+    }
+    CUES.iter().find(|(word, _)| ends_with_word(reversed, word)).map(|found| found.1)
+}
+
+/// Whether there is nothing but `number is` in a text that is read backwards.
+fn leads(reversed: &[char]) -> bool {
+    let text: String = reversed.iter().rev().collect();
+    let mut rest = text.as_str();
+    loop {
+        rest = rest.trim_start_matches(leading);
+        match ["number", "code", "no", "id", "is"].iter().find_map(|word| rest.strip_prefix(word)) {
+            Some(shorter) => rest = shorter,
+            // The letter of a passport, when a space follows it.
+            None => return rest.is_empty() || (text.ends_with(' ') && is_letter(rest.trim_end())),
+        }
+    }
+}
+
+fn is_letter(text: &str) -> bool {
+    text.len() == 1 && text.bytes().all(|c| c.is_ascii_alphabetic())
+}
+
+/// How many of the last characters of a text, read backwards, only lead on to what follows.
+fn announcing(reversed: &[char]) -> usize {
+    reversed.iter().take_while(|c| leading(**c)).count()
+}
+
+fn leading(c: char) -> bool {
+    matches!(c, ' ' | '号' | '码' | '编' | '是' | '为' | ':' | '#' | '.' | '=' | '"')
+}
+
+/// [`ends_with`], where no letter stands before a word of letters: `reorder` is no order.
+fn ends_with_word(reversed: &[char], word: &str) -> bool {
+    let inside = word.is_ascii() && reversed.get(word.len()).is_some_and(char::is_ascii_alphabetic);
+    !inside && ends_with(reversed, word)
 }
 
 /// Whether `reversed`, read backwards, ends with `word`.
@@ -168,10 +327,36 @@ fn ends_with(reversed: &[char], word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn after(text: &str) -> Option<Cue> {
+    fn read(text: &str) -> Context {
         let mut context = Context::default();
         text.chars().for_each(|c| context.push(c));
-        context.cue()
+        context
+    }
+
+    fn after(text: &str) -> Option<Cue> {
+        read(text).hint().cue
+    }
+
+    #[test]
+    fn a_cue_announces_a_number_only_when_it_leads_straight_to_it() {
+        for text in ["订单", "订单号:", "订单编号是", "order #", "Order no. ", "交易", "礼品卡卡号"]
+        {
+            assert!(read(text).hint().announces(Cue::Order), "{text}");
+        }
+        for text in ["订单退到", "refund my order to ", "快递丢了，打", "卡号"] {
+            assert!(!read(text).hint().announces(Cue::Order), "{text}");
+        }
+        assert!(read("系统版本").versioned() && read("build ").versioned() && read("第").versioned());
+        assert!(!read("版本升级之后").versioned() && !read("server ").versioned());
+    }
+
+    #[test]
+    fn a_cue_of_letters_is_a_whole_word() {
+        assert_eq!(after("reorder "), None);
+        assert_eq!(after("discard "), None);
+        assert_eq!(after("my order "), Some(Cue::Order));
+        assert_eq!(after("护照编号:"), Some(Cue::Passport));
+        assert_eq!(after("储值卡"), Some(Cue::Order));
     }
 
     #[test]
@@ -190,7 +375,7 @@ mod tests {
         let mut context = Context::default();
         "卡号".chars().for_each(|c| context.push(c));
         (0..10).for_each(|_| context.push_stretch("1234567890".chars()));
-        assert_eq!(context.cue(), Some(Cue::BankCard));
-        assert_eq!(context.last(), Some('#'));
+        assert_eq!(context.hint().cue, Some(Cue::BankCard));
+        assert_eq!(context.last(), Some(MARK));
     }
 }

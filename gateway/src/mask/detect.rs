@@ -1,7 +1,8 @@
 //! Finds identifiers in one stretch of identifier characters; the longest valid reading wins.
 
-use super::chain::{Atom, Gap, numeric_matches, split};
-use super::context::{Context, Cue};
+use super::atoms::{Atom, Class, Gap, split};
+use super::chain::numeric_matches;
+use super::context::{Context, Cue, Hint};
 use super::kind::Kind;
 use super::{checks, glyph};
 
@@ -65,10 +66,10 @@ pub(super) fn find(stretch: &Stretch<'_>) -> Vec<Match> {
     let mut found = secrets(stretch);
     found.extend(emails(glyphs));
     found.extend(plate(stretch, &atoms));
-    let cue = stretch.before.cue();
-    found.extend(atoms.iter().filter_map(|atom| code(stretch, atom, cue)));
-    found.extend(addresses(stretch, &atoms, cue));
-    found.extend(numeric_matches(stretch, &atoms, cue));
+    let hint = stretch.before.hint();
+    found.extend(atoms.iter().filter_map(|atom| code(stretch, atom, hint)));
+    found.extend(addresses(stretch, &atoms));
+    found.extend(numeric_matches(stretch, &atoms, hint));
     longest(found)
 }
 
@@ -95,6 +96,9 @@ fn longest(mut found: Vec<Match>) -> Vec<Match> {
 const LOCAL_MAX: usize = 64;
 const DOMAIN_MAX: usize = 189;
 
+/// What ends the name of a picture, `logo@2x.png`, and is no top-level domain.
+const PICTURES: [&str; 7] = ["png", "jpg", "jpeg", "gif", "svg", "webp", "bmp"];
+
 fn emails(glyphs: &[Glyph]) -> impl Iterator<Item = Match> + '_ {
     let signs = glyphs.iter().enumerate().filter(|(_, glyph)| glyph.c == '@');
     signs.filter_map(|(at, _)| {
@@ -118,8 +122,12 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
     let part = |glyph: &&Glyph| {
         !glyph.spoken && (glyph.c.is_ascii_alphanumeric() || matches!(glyph.c, '.' | '-' | '。'))
     };
-    let domain: Vec<char> =
+    let mut domain: Vec<char> =
         glyphs[start..].iter().take(DOMAIN_MAX).take_while(part).map(|glyph| glyph.c).collect();
+    // After a full stop the next address may begin.
+    if glyphs.get(start + domain.len()).is_some_and(|glyph| glyph.c == '@') {
+        domain.truncate(domain.iter().rposition(|c| *c == '。').unwrap_or(domain.len()));
+    }
     let (mut end, mut label) = (None, 0);
     for (place, c) in domain.iter().chain(&['.']).enumerate() {
         if !matches!(c, '.' | '。') {
@@ -129,12 +137,26 @@ fn domain_end(glyphs: &[Glyph], start: usize) -> Option<usize> {
         if top.is_empty() {
             break;
         }
-        if label > 0 && top.len() >= 2 && top.iter().all(char::is_ascii_alphabetic) {
-            end = Some(start + place);
+        if masked_secret(top, &glyphs[start + place..]) {
+            return None;
+        }
+        // A hyphen after the letters is a dash: `a@163.com-my mail`.
+        let letters = top.iter().take_while(|c| c.is_ascii_alphabetic()).count();
+        let whole = top.get(letters).is_none_or(|c| *c == '-');
+        let picture = PICTURES.contains(&top.iter().collect::<String>().as_str());
+        if label > 0 && letters >= 2 && whole && !picture {
+            end = Some(start + label + letters);
         }
         label = place + 1;
     }
     end
+}
+
+/// A secret that was longer than the address it followed, and is masked: the address must not come back.
+fn masked_secret(shown: &[char], rest: &[Glyph]) -> bool {
+    let shown: String = shown.iter().collect();
+    let secret = shown == "eyJ" || KEY_PREFIXES.iter().any(|(prefix, _)| prefix.get(..3) == Some(&shown));
+    secret && rest.len() >= 3 && rest[..3].iter().all(|glyph| glyph.c == '*')
 }
 
 // --- secrets ----------------------------------------------------------------------------------------------
@@ -227,12 +249,14 @@ fn begins(glyphs: &[Glyph], text: &str) -> bool {
 // --- codes of letters and digits --------------------------------------------------------------------------
 
 /// Credit codes, and passports after a cue: one word each.
-fn code(stretch: &Stretch<'_>, atom: &Atom, cue: Option<Cue>) -> Option<Match> {
+fn code(stretch: &Stretch<'_>, atom: &Atom, hint: Hint) -> Option<Match> {
     let text = atom.text(stretch)?;
+    // Digits alone may be an order that passes the check once in 31 times; a letter proves more.
+    let ordered = hint.announces(Cue::Order) && text.iter().all(u8::is_ascii_digit);
     // A mistyped identity number passes the modulo 31 check once in 31 times.
-    let kind = if checks::uscc(&text) && cue != Some(Cue::Order) && !checks::resident_shape(&text) {
+    let kind = if checks::uscc(&text) && !ordered && !checks::resident_shape(&text) {
         Kind::Uscc
-    } else if cue == Some(Cue::Passport) && passport(&text) {
+    } else if hint.is(Cue::Passport) && passport(&text, hint.announces(Cue::Passport)) {
         Kind::Passport
     } else {
         return None;
@@ -240,14 +264,16 @@ fn code(stretch: &Stretch<'_>, atom: &Atom, cue: Option<Cue>) -> Option<Match> {
     Some(Match::new(kind, atom.start, atom.end))
 }
 
-/// One or two letters and 7 to 10 digits, or 8 to 10 digits that are not a date.
-fn passport(text: &[u8]) -> bool {
+/// A letter and 7 to 10 digits; where the word leads straight to it also two letters, which may be a flight, or
+/// 8 to 10 digits that are not a date.
+fn passport(text: &[u8], announced: bool) -> bool {
     let letters = text.iter().take_while(|c| c.is_ascii_alphabetic()).count();
     let digits = &text[letters..];
     let date = digits.len() == 8 && matches!(digits[0..2], [b'1', b'9'] | [b'2', b'0']);
     digits.iter().all(u8::is_ascii_digit)
         && match letters {
-            0 => (8..=10).contains(&digits.len()) && !date,
+            0 => announced && (8..=10).contains(&digits.len()) && !date,
+            2 if !announced => false,
             1 | 2 => (7..=10).contains(&digits.len()),
             _ => false,
         }
@@ -255,8 +281,8 @@ fn passport(text: &[u8]) -> bool {
 
 /// A plate: its province is the character before the stretch.
 fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
-    let province = stretch.before.last().is_some_and(glyph::plate_province);
-    let first = atoms.first().filter(|atom| province && atom.start == 0 && !stretch.glued)?;
+    let back = stretch.before.province()?;
+    let first = atoms.first().filter(|atom| atom.start == 0 && !stretch.glued)?;
     let text = first.text(stretch)?;
     let (letter, rest) = text.split_first()?;
     let (body, end) = match (rest, atoms.get(1)) {
@@ -266,17 +292,18 @@ fn plate(stretch: &Stretch<'_>, atoms: &[Atom]) -> Option<Match> {
         _ => (rest.to_vec(), first.end),
     };
     let suffix = end == stretch.glyphs.len() && stretch.after.is_some_and(glyph::plate_suffix);
-    let valid = letter.is_ascii_alphabetic() && checks::plate_body(&body, suffix);
+    let issued = letter.is_ascii_alphabetic() && !matches!(letter.to_ascii_uppercase(), b'I' | b'O');
+    let valid = issued && checks::plate_body(&body, suffix);
     valid.then(|| {
         let beyond = usize::from(suffix && body.len() == 4);
-        Match { back: stretch.before.distance(), beyond, ..Match::new(Kind::Plate, 0, end) }
+        Match { back, beyond, ..Match::new(Kind::Plate, 0, end) }
     })
 }
 
 // --- IPv4 -------------------------------------------------------------------------------------------------
 
-fn addresses(stretch: &Stretch<'_>, atoms: &[Atom], cue: Option<Cue>) -> Vec<Match> {
-    if cue == Some(Cue::Version) {
+fn addresses(stretch: &Stretch<'_>, atoms: &[Atom]) -> Vec<Match> {
+    if stretch.before.versioned() {
         return Vec::new();
     }
     (0..atoms.len().saturating_sub(3)).filter_map(|first| address(stretch, atoms, first)).collect()
@@ -292,8 +319,9 @@ fn address(stretch: &Stretch<'_>, atoms: &[Atom], first: usize) -> Option<Match>
     };
     let glyphs = stretch.glyphs;
     let dotted = |a: &Atom, b: &Atom| b.start == a.end + 1 && glyphs[a.end].c == '.';
-    let joined =
-        |a: Option<&Atom>, b: Option<&Atom>| a.zip(b).is_some_and(|(a, b)| b.start == a.end || dotted(a, b));
+    let joined = |a: Option<&Atom>, b: Option<&Atom>| {
+        a.zip(b).is_some_and(|(a, b)| (b.start == a.end && a.class != Class::Label) || dotted(a, b))
+    };
     let (before, after) = (first.checked_sub(1).and_then(|i| atoms.get(i)), atoms.get(first + 4));
     let whole = !joined(before, parts.first()) && !joined(parts.last(), after);
     let valid = whole && parts.iter().all(octet) && parts.windows(2).all(|pair| dotted(&pair[0], &pair[1]));

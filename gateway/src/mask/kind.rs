@@ -15,7 +15,7 @@ pub enum Kind {
     Uscc,
     /// Payment card number: Luhn and a known issuer prefix, or Luhn and a context word.
     BankCard,
-    /// Mainland mobile number, with or without +86.
+    /// Mainland mobile number, with or without +86; a number of another country in pieces after a plus sign.
     Phone,
     /// Fixed line with its area code. Service hot-lines (400, 800, 95xxx, 10086 ...) are nobody's data.
     Landline,

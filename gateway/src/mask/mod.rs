@@ -1,9 +1,10 @@
 //! Finds personal data in text and masks it, whole or as a stream: pure.
 //!
 //! `glyph` folds characters, `stream` cuts the text into stretches and holds back the one that is not yet
-//! decided, `detect` and `chain` find identifiers in a stretch, `checks` proves them, `context` knows what was
-//! said just before, `label` reads names and addresses, `redact` writes the masked form.
+//! decided, `atoms`, `detect` and `chain` find identifiers in a stretch, `checks` proves them, `context` knows
+//! what was said just before, `label` reads names and addresses, `redact` writes the masked form.
 
+mod atoms;
 mod chain;
 mod checks;
 mod context;

@@ -12,7 +12,7 @@ pub(super) fn redact(kind: Kind, text: &[char]) -> String {
     let bare: Vec<char> = text.iter().copied().filter(char::is_ascii_alphanumeric).collect();
     let long = bare.len();
     match kind {
-        Kind::Phone | Kind::Landline => balanced(text, keep(&bare, long.saturating_sub(8), 4)),
+        Kind::Phone | Kind::Landline => balanced(text, keep(&bare, long.saturating_sub(8).max(1), 4)),
         Kind::IdCard | Kind::Uscc | Kind::BankCard => keep(&bare, 4, 4),
         Kind::Plate => keep(&bare, 1, 2),
         Kind::Passport => keep(&bare, 1, 3),

@@ -127,20 +127,30 @@ impl StreamMasker {
     /// Whether `next` belongs to the stretch in hand.
     fn links(&self, next: char) -> bool {
         if let Some(kind) = self.value {
-            return label::extends(kind, self.held.len(), next);
+            return label::extends(kind, self.held[0].folded, self.held.len(), next);
         }
         let mut back = self.held.iter().rev().map(|held| held.folded).filter(|c| *c != INVISIBLE);
         let Some(last) = back.next() else { return false };
         match next {
             INVISIBLE => true,
+            // Only what stands after 元 tells a price from New Year's Day.
+            _ if last == '元' => false,
+            '元' => digit_like(last),
+            // Spoken numbers are written with pauses.
+            ',' | '、' => digit_like(last),
+            _ if matches!(last, ',' | '、') => spoken(next).is_some(),
             '。' => last.is_ascii_alphanumeric() && self.held.iter().any(|held| held.folded == '@'),
             ' ' if self.in_pem_label() => true,
             ' ' | '(' | ')' => {
-                digit_like(last) || self.plate_letter() || (bridge(last) && self.bridge_length() < 3)
+                let bridged = bridge(last) || (last == '-' && self.bridged_digits());
+                digit_like(last) || self.plate_letter() || (bridged && self.bridge_length() < 3)
             }
             '-' if bridge(last) => self.bridge_length() < 3,
             _ if bridge(last) => {
-                digit_like(next) || matches!(next, 'x' | 'X') || self.in_pem_label() || self.plate_letter()
+                digit_like(next)
+                    || matches!(next, 'x' | 'X')
+                    || (self.in_pem_label() && next.is_ascii())
+                    || self.plate_letter()
             }
             _ => starts_stretch(next) || matches!(next, '*' | '·'),
         }
@@ -154,12 +164,18 @@ impl StreamMasker {
             .count()
     }
 
+    /// A digit stands before the spaces and hyphens at the end, as in `138 - `.
+    fn bridged_digits(&self) -> bool {
+        let before = self.held.len() - self.bridge_length();
+        self.held[..before].last().is_some_and(|held| digit_like(held.folded))
+    }
+
     /// The first letter of a plate, which a space may follow, or that letter and the space.
     fn plate_letter(&self) -> bool {
         let [letter, rest @ ..] = self.held.as_slice() else { return false };
         letter.folded.is_ascii_alphabetic()
             && rest.iter().map(|held| held.folded).eq(std::iter::repeat_n(' ', rest.len().min(1)))
-            && self.context.last().is_some_and(super::glyph::plate_province)
+            && self.context.province().is_some()
     }
 
     fn in_pem_label(&self) -> bool {
@@ -171,7 +187,7 @@ impl StreamMasker {
     fn settle(&mut self, after: Option<char>, out: &mut String) {
         let held = std::mem::take(&mut self.held);
         let end = match self.value.take() {
-            Some(kind) => self.settle_value(kind, &held, out),
+            Some(kind) => self.settle_value(kind, &held, after, out),
             None => {
                 let matches = self.find(&held, after, false);
                 let end = self.write(&held, &matches, held.len(), out);
@@ -184,14 +200,23 @@ impl StreamMasker {
     }
 
     /// Masks a name or an address, or leaves what was held to the other detectors.
-    fn settle_value(&mut self, kind: Kind, held: &[Held], out: &mut String) -> usize {
-        let text: Vec<char> = held.iter().map(|held| held.folded).collect();
+    fn settle_value(&mut self, kind: Kind, held: &[Held], after: Option<char>, out: &mut String) -> usize {
+        let mut text: Vec<char> = held.iter().map(|held| held.folded).collect();
+        // What a star cuts short is the head of a masked identifier, and no house number.
+        while after == Some('*') && text.last().is_some_and(label::signs) {
+            text.pop();
+        }
         let Some(found) = label::find(kind, &text) else {
             self.no_value = true;
             return 0;
         };
         let end = self.write(held, &[found], 0, out);
-        redact(kind, &text[..end]).chars().for_each(|c| self.context.push(c));
+        // Letters and digits count as the stretch that they are when the masked text is read again.
+        let masked: Vec<char> = redact(kind, &text[..end]).chars().collect();
+        let latin = masked.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == '*').count();
+        let latin = if masked.first() == Some(&'*') { 0 } else { latin };
+        self.context.push_stretch(masked[..latin].iter().copied());
+        masked[latin..].iter().for_each(|c| self.context.push(*c));
         end
     }
 
@@ -287,6 +312,10 @@ impl StreamMasker {
     }
 
     fn remember(&mut self, held: &[Held]) {
+        // The masked form of a secret is no word, so neither is a secret of letters.
+        if self.swallow.is_some() {
+            return self.context.push_stretch(std::iter::once('*'));
+        }
         self.context.push_stretch(held.iter().map(|held| held.folded).filter(|c| *c != INVISIBLE));
     }
 }

@@ -69,7 +69,9 @@ fn masking_twice_is_masking_once() {
 
 #[test]
 fn an_endless_run_is_held_within_the_bound_and_linear() {
-    for unit in ["1", "1 ", "a", "a@", "1.", "138\u{200b}", "一", "-", "sk-a1", "("] {
+    for unit in
+        ["1", "1 ", "a", "a@", "1.", "138\u{200b}", "一", "-", "sk-a1", "(", "一，", "1 - ", "1元", "M1"]
+    {
         let text = unit.repeat(50_000);
         let mut stream = all().stream();
         let mut joined = Masked::default();
@@ -179,6 +181,29 @@ fn random_text(dice: &mut Dice, pieces: usize) -> String {
         "元",
         "１３９",
         "tel",
+        "ok",
+        "1.",
+        "幺三八，",
+        "一二三四，",
+        "、",
+        "×",
+        "11010519491231002",
+        "旦",
+        "/",
+        "新",
+        "浙 ",
+        "车牌",
+        "Name: ",
+        "John Smith",
+        "Address: 12 Maple Road",
+        "寄到",
+        "手机",
+        "姓名",
+        "王芳",
+        "91350100 M000100Y43",
+        "+852 ",
+        "9123",
+        "4567",
     ];
     (0..pieces).map(|_| PIECES[dice.below(PIECES.len())]).collect()
 }
