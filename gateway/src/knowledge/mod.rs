@@ -27,7 +27,7 @@ use index::{Indexed, Live, Segment, Snapshot};
 use plan::{plan, read, refuse_same_names, source_name};
 use ranking::Query;
 
-/// Most passages in one knowledge base: about a gigabyte in memory.
+/// Most passages in one knowledge base: some four gigabytes in memory.
 pub const MAX_PASSAGES: usize = 200_000;
 /// Longest query looked at, in bytes.
 const MAX_QUERY_BYTES: usize = 8_000;
