@@ -36,7 +36,6 @@ class Cases:
 
     def __init__(self, measured, chatter):
         measured = [one for one in measured if one[2]["candidates"]]
-        self.sizes = np.array([len(base.entries) for base, _, _ in measured])
         self.bases = np.array([base.name for base, _, _ in measured])
         self.whole = np.array([any(q.kind == "small talk" for q in base.questions) for base, _, _ in measured])
         self.questions = [question for _, question, _ in measured]

@@ -124,6 +124,6 @@ mod tests {
 
     #[test]
     fn particles_say_nothing() {
-        assert!(about("那个的了呢").is_empty() && about("and of the").is_empty());
+        assert!(about("请问，那个的").is_empty() && about("please, of the").is_empty());
     }
 }

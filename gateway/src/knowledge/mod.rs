@@ -139,7 +139,8 @@ impl Knowledge {
 
     /// Imports files; each takes the place of what a file of the same name gave before. All of them take effect at once.
     ///
-    /// Files that give nothing take nothing's place; those that cannot be read are problems in the report; `progress` is called before each file and once at the end.
+    /// Files that give nothing take nothing's place; those that cannot be read are problems in the report. `progress` is called before
+    /// each file and once at the end.
     ///
     /// # Errors
     /// [`KnowledgeError`]; the base is then as it was.

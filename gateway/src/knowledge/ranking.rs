@@ -222,6 +222,9 @@ fn signals(
 
 /// The way to ask for the passage that is likest to the query.
 fn likest<'a>(entry: &'a Indexed, query: &Query) -> &'a Heading {
+    if entry.similar.is_empty() {
+        return &entry.heading;
+    }
     let likeness = |heading: &Heading| {
         let (answered, _) = mean_and_worst(query.reading.met(&[&heading.reading]));
         let (repeated, _) = mean_and_worst(heading.reading.met(&[&query.reading]));

@@ -180,3 +180,14 @@ fn nothing_that_a_person_types_is_too_much() {
         assert!(knowledge.search(query, 1_000_000).hits.len() <= 3);
     }
 }
+
+#[test]
+fn a_similar_question_finds_its_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let knowledge = open(folder.path());
+    let csv = format!("{}停车要钱吗？,前两小时免费。\n", FAQ.replacen("答案", "答案,相似问", 1));
+    let csv = csv.replace("在订单页点“申请发票”。", "在订单页点“申请发票”。,zyglophant brumblefort");
+    knowledge.import_bytes("faq.csv", csv.as_bytes()).unwrap();
+    assert_eq!(texts(&knowledge, "zyglophant brumblefort")[0], "在订单页点“申请发票”。");
+    assert_eq!(texts(&open(folder.path()), "zyglophant brumblefort")[0], "在订单页点“申请发票”。");
+}
