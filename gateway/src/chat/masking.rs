@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::mask::{Kind, Masker};
 use crate::openai::chat::Chat;
 use crate::telemetry::metrics;
@@ -27,8 +29,22 @@ pub fn mask_chat(chat: &mut Chat, masker: &Masker) -> Found {
             }
         }
     }
+    for tool in &mut chat.tools {
+        mask(&mut tool.description);
+        tool.parameters.iter_mut().for_each(|schema| mask_values(schema, &mut mask));
+    }
     found.iter().for_each(|(kind, count)| (0..*count).for_each(|_| metrics::redaction(kind.as_str(), "in")));
     found
+}
+
+/// Every text in a JSON value; its keys are a program's, not a person's. As deep as the parser lets a body be.
+fn mask_values(value: &mut Value, mask: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => mask(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask_values(item, mask)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| mask_values(field, mask)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// `phone=1,id_card=2`: counts only.

@@ -47,6 +47,19 @@ fn raw_numbers_are_nowhere() {
 }
 
 #[test]
+fn what_tools_are_told_of_a_person_is_masked() {
+    let server = Server::start(&Setup::default());
+    let tool = json!({"type": "function", "function": {
+        "name": "call_back", "description": format!("calls {PHONE}"),
+        "parameters": {"type": "object", "properties": {"who": {"type": "string", "default": ID_CARD}}},
+    }});
+    let body = json!({"model": "model", "tools": [tool], "messages": [{"role": "user", "content": "几天可以退货？"}]});
+    let answer = server.chat(&body);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("x-redactions"), "id_card=1,phone=1");
+}
+
+#[test]
 fn a_number_split_over_tokens_is_masked_in_the_stream() {
     let words = &["请拨打", "138", "1234", "5678", "，谢谢", "。"];
     let server = Server::start(&Setup { words, ..Setup::default() });
