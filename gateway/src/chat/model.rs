@@ -36,6 +36,8 @@ pub struct Model {
     pub engine: Engine,
     /// Its words.
     pub vocabulary: Arc<Vocabulary>,
+    /// Tokens of a prompt; `None`: as many as the context holds.
+    max_prompt_tokens: Option<usize>,
 }
 
 impl Model {
@@ -67,6 +69,7 @@ impl Model {
             created: today::unix_seconds(),
             engine: Engine::start(Box::new(executor), limits),
             vocabulary: Arc::new(vocabulary),
+            max_prompt_tokens: config.max_prompt_tokens,
         })
     }
 
@@ -82,7 +85,13 @@ impl Model {
     }
 
     /// How many tokens an answer to `prompt` may have: what was asked for, within what fits.
+    ///
+    /// # Errors
+    /// 400 for a prompt that is longer than `max_prompt_tokens`, or leaves no room in the context.
     pub fn room(&self, prompt: &[u32], asked: Option<u32>, default: usize) -> Result<usize, ApiError> {
+        if let Some(limit) = self.max_prompt_tokens.filter(|&limit| prompt.len() > limit) {
+            return Err(ApiError::prompt_too_long(prompt.len(), limit));
+        }
         let capacity = self.engine.limits().sequence_capacity();
         let room = capacity.saturating_sub(prompt.len());
         if room == 0 {

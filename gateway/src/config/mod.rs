@@ -109,6 +109,8 @@ pub struct ModelConfig {
     pub batch_sequences: usize,
     /// Places in the queue.
     pub queue: usize,
+    /// Tokens of a prompt; `None`: as many as the context holds.
+    pub max_prompt_tokens: Option<usize>,
 }
 
 /// Who may ask. Both `None`: the development key alone (loopback only).

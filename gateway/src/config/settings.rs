@@ -150,6 +150,8 @@ settings! {
         requests_per_minute: u64 = 6000u64;
         /// Tokens (prompt and answer) per minute and caller; 0: no limit.
         tokens_per_minute: u64 = 6_000_000u64;
+        /// Tokens of a prompt at most, with its passages; 0: as many as the model's context holds.
+        max_prompt_tokens: usize = 0usize;
         /// Bytes of a request's body at most.
         max_body_bytes: usize = 2_097_152usize;
         /// Chat requests in flight at once; further ones get a 429.

@@ -118,6 +118,7 @@ fn model(resolved: &Resolved) -> Result<ModelConfig, ConfigError> {
     within(resolved, "batch_tokens", settings.batch_tokens, 1, 1 << 17)?;
     within(resolved, "batch_sequences", settings.batch_sequences, 1, 4096)?;
     within(resolved, "queue", settings.queue, 1, 100_000)?;
+    within(resolved, "max_prompt_tokens", settings.max_prompt_tokens, 0, 1 << 24)?;
     Ok(ModelConfig {
         name: model_name(&settings.model_name, path.as_deref()),
         path,
@@ -129,6 +130,7 @@ fn model(resolved: &Resolved) -> Result<ModelConfig, ConfigError> {
         batch_tokens: settings.batch_tokens,
         batch_sequences: settings.batch_sequences,
         queue: settings.queue,
+        max_prompt_tokens: (settings.max_prompt_tokens > 0).then_some(settings.max_prompt_tokens),
     })
 }
 

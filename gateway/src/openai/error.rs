@@ -69,6 +69,14 @@ impl ApiError {
         Self::new(400, INVALID, "context_length_exceeded", message).about("messages")
     }
 
+    /// 400: the prompt is longer than this server takes.
+    pub fn prompt_too_long(found: usize, limit: usize) -> Self {
+        let message = format!(
+            "This server takes prompts of {limit} tokens at most (its setting max_prompt_tokens), and this one has {found}. Shorten the messages."
+        );
+        Self::new(400, INVALID, "context_length_exceeded", message).about("messages")
+    }
+
     /// 401: no key, or one that is not known.
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(401, INVALID, "invalid_api_key", message)

@@ -94,6 +94,18 @@ fn log_probabilities_belong_to_the_content() {
 }
 
 #[test]
+fn a_prompt_beyond_the_setting_is_refused_with_the_limit() {
+    let server = Server::start(&Setup { flags: &["--max-prompt-tokens", "1000"], ..Setup::default() });
+    assert_eq!(server.chat(&question(json!({}))).status, 200);
+    let long = "退".repeat(1200);
+    let answer = server.chat(&json!({"model": "model", "messages": [{"role": "user", "content": long}]}));
+    let error = &answer.json()["error"];
+    assert_eq!((answer.status, &error["code"]), (400, &json!("context_length_exceeded")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("1000 tokens") && message.contains("max_prompt_tokens"), "{message}");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_it_is_computed() {
     let server =
         Server::start(&Setup { flags: &["--kv-blocks", "20", "--block-size", "16"], ..Setup::default() });
