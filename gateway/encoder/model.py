@@ -28,12 +28,33 @@ class Texts:
         return self.rows[text][: counts.sum()], counts
 
 
+class Bags(torch.autograd.Function):
+    """The sum of a table's rows for each place. What it learns is added to the table's gradient in place: as tensors of their own, a dense
+    gradient for every call would take most of a step."""
+
+    @staticmethod
+    def forward(ctx, weight, rows, starts):
+        ctx.weight = weight
+        ctx.save_for_backward(rows, starts)
+        return F.embedding_bag(rows, weight, starts, mode="sum", padding_idx=NOTHING)
+
+    @staticmethod
+    def backward(ctx, given):
+        rows, starts = ctx.saved_tensors
+        sizes = torch.diff(starts, append=torch.tensor([len(rows)]))
+        real = rows != NOTHING
+        if ctx.weight.grad is None:
+            ctx.weight.grad = torch.zeros_like(ctx.weight)
+        ctx.weight.grad.index_add_(0, rows[real], given[torch.repeat_interleave(sizes)[real]])
+        return None, None, None
+
+
 class Encoder(nn.Module):
     """Sums features into places, and places into texts."""
 
     def __init__(self, features):
         super().__init__()
-        self.table = nn.EmbeddingBag(features + FIRST, WIDTH, mode="sum", padding_idx=NOTHING)
+        self.table = nn.Embedding(features + FIRST, WIDTH)
         nn.init.normal_(self.table.weight, std=2 / math.sqrt(WIDTH))
         self.roles = nn.Embedding(3, WIDTH)
         nn.init.zeros_(self.roles.weight)
@@ -59,7 +80,7 @@ class Encoder(nn.Module):
         given = torch.from_numpy(np.concatenate([np.full(len(part[1]), part[2]) for part in parts]))
         roles = torch.full((len(texts) * longest,), -1).index_copy(0, at, given).view(len(texts), longest)
         mask = roles >= 0
-        bags = self.table(torch.from_numpy(rows), torch.from_numpy(np.concatenate([[0], np.cumsum(counts)[:-1]])))
+        bags = Bags.apply(self.table.weight, torch.from_numpy(rows), torch.from_numpy(np.concatenate([[0], np.cumsum(counts)[:-1]])))
         x = torch.zeros(len(texts) * longest, WIDTH).index_copy(0, at, bags + self.roles(given)).view(len(texts), longest, WIDTH)
         x = F.rms_norm(x, (WIDTH,), eps=torch.finfo(torch.float32).eps)
         attention, importance = self.counts(x).masked_fill(~mask[..., None], -1e9).unbind(-1)
