@@ -37,6 +37,7 @@ impl Lexicon {
         static CONCEPTS: LazyLock<Lexicon> = LazyLock::new(|| {
             let mut lexicon = Lexicon::default();
             lexicon.read(include_str!("../../encoder/concepts.txt"), |_| true);
+            // Last, for what says nothing says nothing, whichever concept lists it.
             lexicon.read(include_str!("../../encoder/phrases.txt"), |key| key == NOTHING);
             lexicon
         });
@@ -76,7 +77,11 @@ impl Lexicon {
         }
         self.longest = self.longest.max(key.len());
         let concepts = self.phrases.entry(key).or_default();
-        concepts.extend(concept.filter(|concept| !concepts.contains(concept)));
+        match concept {
+            Some(concept) if !concepts.contains(&concept) => concepts.push(concept),
+            Some(_) => {}
+            None => concepts.clear(),
+        }
     }
 
     /// The phrases in a text, in order; one that lies within another is left out.
@@ -125,5 +130,9 @@ mod tests {
     #[test]
     fn particles_say_nothing() {
         assert!(about("请问，那个的").is_empty() && about("please, of the").is_empty());
+        assert!(
+            about("你好，现在到底").is_empty() && about("hello, when will").is_empty(),
+            "although concepts list them"
+        );
     }
 }
