@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 
 from data import HERE
 from prompt import Encoder, Sample, developer_text, system_text
+from trees import typed
 
 sys.path.append(str(HERE / "../../gateway/encoder"))
 from bank import language_of, left_out, read_businesses  # noqa: E402
@@ -67,6 +68,7 @@ def measured(args, encoder, folder, name, entries, uncovered):
     chance = random.Random(name)
     asked = [(chance.choice(e["questions"]), e["text"], "covered") for e in chance.choices(entries, k=args.questions)]
     asked += [(row["uncovered"], None, row["kind"]) for row in uncovered]
+    asked = [(typed(question, chance), text, kind) for question, text, kind in asked]
     found = subprocess.run([frontdesk, "kb", "search", "--stdin", "-k", "6", "--json", *data], input="\n".join(q for q, _, _ in asked), capture_output=True, text=True, check=True)
     results = [json.loads(line) for line in found.stdout.splitlines()]
     with ThreadPoolExecutor(2) as pool:

@@ -50,7 +50,7 @@ def lean(state, vocabulary, answer, first):
 
     encoder = Encoder(Tokenizer.from_file(str(vocabulary)))
     opening, hidden = len(encoder.said("analysis", "")), []
-    for prompt, reply in replies(encoder, 160):
+    for prompt, reply in replies(encoder, 240):
         hidden.append((states(state, prompt + reply)[len(prompt) - 1 : -1], reply))
     bracket, one = encoder.text("[1]")[:2]
     for token, place, constant in ((bracket, opening, answer), (one, opening + 1, first)):
@@ -72,12 +72,28 @@ def separating(chosen, others):
 
 
 def replies(encoder, count):
-    from data import Bank, Source
+    """Prompts and replies: made-up ones, and real entries with real questions, as the gateway frames them."""
+    import random
 
-    bank = Bank()
+    from data import REFUSAL, Bank, Source
+    from prompt import Sample, developer_text, system_text
+    from trees import in_languages, read_businesses
+
+    bank, chance = Bank(), random.Random(11)
     source = Source(11, bank, bank.train)
-    for _ in range(count):
-        sample = source.grounded()
+    shops = [shop for business in read_businesses() for shop in in_languages(business)]
+    for number in range(count):
+        if number % 4 == 0:
+            sample = source.grounded()
+        else:
+            shop = chance.choice(shops)
+            asked, places = chance.choice(shop.asked), chance.sample(range(len(shop.entries)), 3)
+            if asked.entry is not None and asked.entry not in places:
+                places[chance.choice([0, 0, 1, 2])] = asked.entry
+            passages = [shop.entries[place] for place in places]
+            place = None if asked.entry is None else places.index(asked.entry)
+            said = ("none", REFUSAL[shop.language]) if place is None else (f"[{place + 1}]", passages[place][1])
+            sample = Sample(asked.text, passages, place, *said, system=system_text("2026-11-23"), developer=developer_text())
         yield encoder.prompt(sample), encoder.reply(sample)[0]
 
 
