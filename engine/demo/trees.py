@@ -14,7 +14,7 @@ from data import REFUSAL, Bank, Source
 from prompt import Sample, developer_text, system_text
 
 sys.path.append(str(Path(__file__).resolve().parent / "../../gateway/encoder"))
-from bank import left_out, read_businesses  # noqa: E402
+from bank import language_of, left_out, read_businesses  # noqa: E402
 from features import ask  # noqa: E402
 
 LANGUAGES = ("zh", "en")
@@ -76,19 +76,15 @@ def in_languages(business):
         if len(kept) < 6:
             continue
         shop = Shop(business.name, language, [(entry.titles[language], entry.texts[language]) for entry in kept])
-        shop.asked = [Asked(text, place, []) for place, entry in enumerate(kept) for text in entry.questions if is_chinese(text) == (language == "zh")]
-        shop.asked += [Asked(text, None, []) for text in business.uncovered if is_chinese(text) == (language == "zh")]
+        shop.asked = [Asked(text, place, []) for place, entry in enumerate(kept) for text in entry.questions if language_of(text) == language]
+        shop.asked += [Asked(text, None, []) for text in business.uncovered if language_of(text) == language]
         if shop.asked:
             yield shop
 
 
-def is_chinese(text):
-    return any("\u4e00" <= c <= "\u9fff" for c in text)
-
-
 def typed(question, chance):
     """With or without a capital and a mark at the end: in the bank these tell covered questions from uncovered ones, which must not be learned."""
-    question, chinese = question.rstrip("?？。. "), is_chinese(question)
+    question, chinese = question.rstrip("?？。. "), language_of(question) == "zh"
     if not chinese:
         question = chance.choice([question[:1].upper(), question[:1].lower()]) + question[1:]
     return question + chance.choice(["", "？" if chinese else "?"])
@@ -121,7 +117,7 @@ class Trees:
         anchor = c.choice(shop.asked)
         places = self.passages(shop, anchor)
         passages = self.dressed(shop, places)
-        trunk = self.trunk(passages, shop.language)
+        trunk = self.trunk(passages)
         tree = Tree(trunk, [0.0] * len(trunk))
         for asked in self.questions(shop, anchor, places):
             place = places.index(asked.entry) if asked.entry in places else None
@@ -194,7 +190,7 @@ class Trees:
 
         return re.sub(r"\d+", other, text)
 
-    def trunk(self, passages, language):
+    def trunk(self, passages):
         c = self.chance
         sample = Sample("", passages, None, "", "")
         if c.random() < 0.5:

@@ -1,7 +1,7 @@
 """Trains a model further on the businesses of `bank/bases`, in full precision, on a CPU.
 
     python tune.py --start runs/c/weights.pt --minutes 60 --out runs/d   # 2 cores; tokenizer.json, weights.pt, log.jsonl in runs/d
-    python tune.py --check                                               # a tree's logits against each branch read alone
+    python tune.py --check                                               # loss and gradients of trees against each branch read alone
 
 A question's prompt is mostly passages, so a tree (trees.py) reads them once for all its questions. Attention is written out with
 its gradient: no mask over a whole row is ever made, and nothing is computed between branches.
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 
-from data import HERE, Bank, read_entries
+from data import HERE, read_entries
 from model import Model, loss_of, rotate
 from mxfp4 import straight_through
 from prompt import Encoder
@@ -225,7 +225,7 @@ class Attend(torch.autograd.Function):
             parts.append(trunk_forward(q, k, v, sinks, out, group, window))
             parts += [branches_forward(q, k, v, sinks, out, group.trunk, block, window) for block in group.blocks]
         ctx.save_for_backward(q, k, v, sinks)
-        ctx.groups, ctx.window, ctx.parts = groups, window, parts
+        ctx.groups, ctx.parts = groups, parts
         return out
 
     @staticmethod
