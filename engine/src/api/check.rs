@@ -30,12 +30,12 @@ impl Request {
                 "prompt[{at}] is {token}: the vocabulary holds {vocabulary_size} tokens"
             )));
         }
-        self.sampling.check()
+        self.sampling.check(vocabulary_size)
     }
 }
 
 impl Sampling {
-    fn check(&self) -> Result<(), Rejected> {
+    fn check(&self, vocabulary_size: usize) -> Result<(), Rejected> {
         within("temperature", self.temperature, 0.0, f32::MAX)?;
         within("top_p", self.top_p, 0.0, 1.0)?;
         within("min_p", self.min_p, 0.0, 1.0)?;
@@ -44,9 +44,12 @@ impl Sampling {
         require(self.logit_bias.len() <= LOGIT_BIAS_MAX, || {
             format!("logit_bias has {} entries: at most {LOGIT_BIAS_MAX} are allowed", self.logit_bias.len())
         })?;
-        self.logit_bias
-            .iter()
-            .try_for_each(|&(token, bias)| within(&format!("logit_bias[{token}]"), bias, f32::MIN, f32::MAX))
+        self.logit_bias.iter().try_for_each(|&(token, bias)| {
+            require((token as usize) < vocabulary_size, || {
+                format!("logit_bias names the token {token}: the vocabulary holds {vocabulary_size} tokens")
+            })?;
+            within(&format!("logit_bias[{token}]"), bias, f32::MIN, f32::MAX)
+        })
     }
 }
 
@@ -83,7 +86,7 @@ mod tests {
     fn each_value_out_of_range_is_named() {
         assert_eq!(request(|_| ()), Ok(()));
         type Change = fn(&mut Request);
-        let cases: [(&str, Change); 11] = [
+        let cases: [(&str, Change); 12] = [
             ("prompt is empty", |r| r.prompt.clear()),
             ("prompt[1] is 10", |r| r.prompt[1] = 10),
             ("max_tokens is 0", |r| r.max_tokens = 0),
@@ -95,6 +98,7 @@ mod tests {
             ("min_p is -0.1", |r| r.sampling.min_p = -0.1),
             ("frequency_penalty is inf", |r| r.sampling.frequency_penalty = f32::INFINITY),
             ("logit_bias[3] is NaN", |r| r.sampling.logit_bias = vec![(3, f32::NAN)]),
+            ("logit_bias names the token 10", |r| r.sampling.logit_bias = vec![(10, 1.0)]),
         ];
         for (start, change) in cases {
             let message = request(change).unwrap_err().to_string();
