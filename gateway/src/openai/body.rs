@@ -44,8 +44,15 @@ fn explain(path: &str, error: &serde_json::Error) -> ApiError {
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {
-    let (line, column) = (error.line(), error.column());
-    ApiError::invalid_body(format!("The body is not valid JSON at line {line}, column {column}."))
+    let (line, column, words) = (error.line(), error.column(), error.to_string());
+    let what = if words.starts_with("recursion limit exceeded") {
+        "is nested more than 127 levels deep"
+    } else if words.starts_with("number out of range") {
+        "holds a number that is too large"
+    } else {
+        "is not valid JSON"
+    };
+    ApiError::invalid_body(format!("The body {what} at line {line}, column {column}."))
 }
 
 /// The path of a field of the object at `path`.
@@ -155,6 +162,7 @@ mod tests {
         inner: Vec<Inner>,
         word: Option<TextOr<Vec<Inner>>>,
         free: Option<Entries<f32>>,
+        any: Option<serde_json::Value>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -193,6 +201,12 @@ mod tests {
             (r#"{"inner":[]} x"#, None, "not valid JSON at line 1"),
             ("", None, "not valid JSON"),
             ("{\"inner\":[],\"\u{1}\":0}", None, "not valid JSON"),
+            (r#"{"inner":[{"number":1e999}]}"#, None, "holds a number that is too large at line 1"),
+            (
+                &format!(r#"{{"inner":[],"any":{}"#, "[".repeat(200)),
+                None,
+                "nested more than 127 levels deep at line 1",
+            ),
         ];
         for (body, param, message) in cases {
             let error = read::<Outer>(body.as_bytes()).unwrap_err();
