@@ -1,5 +1,6 @@
 //! JSON Web Tokens, checked as RFC 8725 asks, clause by clause.
 
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -70,7 +71,8 @@ impl Verifier {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(format!("The token is longer than {TOKEN_BYTES_MAX} bytes."));
         }
-        let refuse = |error: jsonwebtoken::errors::Error| format!("The token is refused: {error}.");
+        let refuse =
+            |error: jsonwebtoken::errors::Error| format!("The token is refused: {}.", reason(error.kind()));
         let token = decode::<Claims>(token, &self.key, &self.validation).map_err(refuse)?;
         check_header(&token.header)?;
         match token.claims.sub.trim() {
@@ -78,6 +80,26 @@ impl Verifier {
             _ => Ok(token.claims),
         }
     }
+}
+
+/// Why, in words for whoever holds the token. What it says is left out: errors are logged.
+fn reason(kind: &ErrorKind) -> String {
+    let words = match kind {
+        ErrorKind::ExpiredSignature => "it has expired ('exp'); get a new one",
+        ErrorKind::ImmatureSignature => "it is not valid yet ('nbf'); compare the clocks",
+        ErrorKind::InvalidIssuer => "its issuer ('iss') is not the one that this server trusts",
+        ErrorKind::InvalidAudience => "it is for another audience ('aud')",
+        ErrorKind::InvalidSignature => "its signature does not match this server's key",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            "its algorithm ('alg') is not the one of this server's key"
+        }
+        ErrorKind::MissingRequiredClaim(claim) => return format!("it has no '{claim}'"),
+        ErrorKind::Json(_) | ErrorKind::Utf8(_) | ErrorKind::Base64(_) => {
+            "its header or claims cannot be read: 'sub' and 'iss' are strings, 'exp', 'nbf' and 'iat' whole seconds since 1970"
+        }
+        _ => "it is not a signed JSON Web Token of three parts",
+    };
+    words.to_owned()
 }
 
 /// 3.10: `kid`, `jku`, `x5u` and `jwk` are never followed: there is one key. 3.11: `typ` keeps other kinds of
@@ -195,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_what_to_do() {
+        let cases = [
+            ("exp", (now() - 100).into(), "it has expired ('exp')"),
+            ("nbf", (now() + 100).into(), "it is not valid yet ('nbf')"),
+            ("iss", "somebody".into(), "its issuer ('iss')"),
+            ("aud", "another".into(), "it is for another audience ('aud')"),
+            ("sub", serde_json::json!({"name": "张三"}), "its header or claims cannot be read"),
+        ];
+        for (name, value, words) in cases {
+            let refusal = verdict(name, value).unwrap_err();
+            assert!(refusal.contains(words) && !refusal.contains("张三"), "{name}: {refusal}");
+        }
+    }
+
+    #[test]
     fn a_wrong_secret_no_algorithm_and_doubled_members_are_refused() {
         let verifier = Verifier::new(&config()).unwrap();
         let good =
@@ -206,6 +243,10 @@ mod tests {
         let payload = good.split('.').nth(1).unwrap();
         assert!(verifier.verify(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.")).is_err());
         assert!(verifier.verify(&"a".repeat(TOKEN_BYTES_MAX + 1)).is_err());
+        assert_eq!(
+            verifier.verify("a.b").unwrap_err(),
+            "The token is refused: it is not a signed JSON Web Token of three parts."
+        );
         let doubled = r#"{"sub":"a","sub":"b","iss":"i","aud":"a","exp":1}"#;
         assert!(serde_json::from_str::<Claims>(doubled).unwrap_err().to_string().contains("duplicate"));
     }
