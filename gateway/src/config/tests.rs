@@ -1,6 +1,7 @@
 //! Precedence, origins, refusals, and secrets that stay secret.
 
 use super::*;
+use crate::mask::Kind;
 
 const NOTHING: fn(&str) -> Option<String> = |_| None;
 
@@ -86,6 +87,31 @@ fn a_log_level_is_one_that_exists() {
         let resolved = resolve(&typed(&["--log-level", right]), Command::Serve, NOTHING).unwrap();
         assert!(validate::validate(&resolved, Command::Serve).is_ok(), "{right}");
     }
+}
+
+#[test]
+fn kinds_to_mask_are_named_alone_or_with_a_set() {
+    let masked = |kinds: &str| {
+        let resolved = resolve(&typed(&["--mask-kinds", kinds]), Command::Serve, NOTHING).unwrap();
+        let policy = validate::validate(&resolved, Command::Serve).unwrap().mask;
+        [Kind::Phone, Kind::Ipv4].map(|kind| policy.masks(kind))
+    };
+    assert_eq!(masked("default"), [true, false]);
+    assert_eq!(masked("default, ipv4"), [true, true]);
+    assert_eq!(masked("ipv4"), [false, true]);
+    assert_eq!(masked("none"), [false, false]);
+    for wrong in ["", " , ", "phones"] {
+        assert!(
+            refusal(&["--mask-kinds", wrong], Command::Serve).contains("default, all, none"),
+            "{wrong:?}"
+        );
+    }
+}
+
+#[test]
+fn a_cache_too_small_for_any_request_is_refused() {
+    let message = refusal(&["--kv-blocks", "1"], Command::Serve);
+    assert!(message.contains("kv_blocks") && message.contains("256 tokens"), "{message}");
 }
 
 #[test]

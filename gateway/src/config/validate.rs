@@ -8,10 +8,12 @@ use super::{
     AccessConfig, AnswerConfig, CacheConfig, Command, Config, ConfigError, JwtConfig, JwtKey, LimitConfig,
     LogConfig, ModelConfig, Resolved,
 };
-use crate::mask::{Kind, Policy};
+use crate::mask::Policy;
 
 /// RFC 8725, 3.5: a secret as long as the hash.
 const SECRET_BYTES_MIN: usize = 32;
+/// A key/value cache that holds less has no room for a framed question and its answer.
+const CACHE_TOKENS_MIN: usize = 256;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Checks every value.
@@ -114,6 +116,10 @@ fn model(resolved: &Resolved) -> Result<ModelConfig, ConfigError> {
     within(resolved, "threads", settings.threads, 0, 1024)?;
     within(resolved, "block_size", settings.block_size, 1, 1024)?;
     within(resolved, "kv_blocks", settings.kv_blocks, 0, 1 << 24)?;
+    if settings.kv_blocks > 0 && settings.kv_blocks * settings.block_size < CACHE_TOKENS_MIN {
+        let rule = format!("0, or blocks for at least {CACHE_TOKENS_MIN} tokens: no request would fit");
+        return Err(resolved.refuse("kv_blocks", rule));
+    }
     within(resolved, "kv_mebibytes", settings.kv_mebibytes, 1, 1 << 24)?;
     within(resolved, "batch_tokens", settings.batch_tokens, 1, 1 << 17)?;
     within(resolved, "batch_sequences", settings.batch_sequences, 1, 4096)?;
@@ -144,16 +150,15 @@ fn model_name(configured: &str, path: Option<&Path>) -> String {
 }
 
 fn mask(resolved: &Resolved) -> Result<Policy, ConfigError> {
-    let names = resolved.settings.mask_kinds.split(',').map(str::trim).filter(|name| !name.is_empty());
-    match resolved.settings.mask_kinds.trim() {
-        "default" => Ok(Policy::default()),
-        "all" => Ok(Policy::of(Kind::ALL)),
-        "none" => Ok(Policy::of([])),
-        _ => Policy::from_names(names).map_err(|error| {
-            resolved
-                .refuse("mask_kinds", format!("default, all, none, or kinds separated by commas ({error})"))
-        }),
+    let names: Vec<&str> =
+        resolved.settings.mask_kinds.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        // A variable that was set to nothing by accident must not switch masking off.
+        return Err(resolved.refuse("mask_kinds", "default, all, none, or kinds separated by commas"));
     }
+    Policy::from_names(names).map_err(|error| {
+        resolved.refuse("mask_kinds", format!("default, all, none, or kinds separated by commas ({error})"))
+    })
 }
 
 fn limits(resolved: &Resolved) -> Result<LimitConfig, ConfigError> {

@@ -90,7 +90,7 @@ impl FromStr for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown kind of personal data {name:?}; use id_card, uscc, bank_card, phone, landline, email, plate, \
-     passport, ipv4, secret, name or address"
+     passport, ipv4, secret, name, address, or default, all or none"
 )]
 pub struct UnknownKind {
     /// The name as it was given.
@@ -120,10 +120,17 @@ impl Policy {
         Self { masked: kinds.into_iter().fold(0, |set, kind| set | bit(kind)) }
     }
 
-    /// The policy that masks exactly the kinds of these names.
+    /// The policy that masks the kinds of these names; `default` and `all` stand for several, `none` for no kind.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownKind> {
-        let kinds: Result<Vec<Kind>, _> = names.into_iter().map(str::parse).collect();
-        Ok(Self::of(kinds?))
+        names.into_iter().try_fold(Self::of([]), |policy, name| {
+            let named = match name {
+                "default" => Self::default(),
+                "all" => Self::of(Kind::ALL),
+                "none" => Self::of([]),
+                kind => Self::of([kind.parse()?]),
+            };
+            Ok(Self { masked: policy.masked | named.masked })
+        })
     }
 
     /// Whether `kind` is masked.
