@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{lines, say};
 use crate::config::{self, Config};
-use crate::knowledge::{ImportReport, Knowledge, SearchResult};
+use crate::knowledge::{HITS_MAX, ImportReport, Knowledge, SearchResult};
 use crate::store::Store;
 
 /// What to do with the knowledge base.
@@ -50,7 +50,7 @@ pub enum Kb {
         #[command(flatten)]
         input: lines::Input,
         /// How many passages
-        #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
+        #[arg(short, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=HITS_MAX as i64))]
         k: u8,
     },
 }

@@ -29,6 +29,8 @@ use ranking::Query;
 
 /// Most passages in one knowledge base: some four gigabytes in memory.
 pub const MAX_PASSAGES: usize = 200_000;
+/// The most hits that one may ask for.
+pub const HITS_MAX: usize = 50;
 /// Longest query looked at, in bytes.
 const MAX_QUERY_BYTES: usize = 8_000;
 /// Most hits of one search.

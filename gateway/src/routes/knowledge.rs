@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::Asked;
-use crate::knowledge::{ImportReport, Knowledge, KnowledgeError, ProblemKind};
+use crate::knowledge::{HITS_MAX, ImportReport, Knowledge, KnowledgeError, ProblemKind};
 use crate::openai::ApiError;
 use crate::reply::{self, Response};
 use crate::stack::Gateway;
 
-const HITS_MAX: usize = 20;
 const HITS_DEFAULT: usize = 3;
 
 /// What was imported.
