@@ -33,8 +33,8 @@ pub struct Bench {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
     concurrency: u16,
     /// Requests in all
-    #[arg(long, default_value_t = 64)]
-    requests: usize,
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    requests: u32,
     /// What to ask; may be given several times, taken in turn
     #[arg(long = "prompt", default_values = ["收到货后多久可以退货？", "How long does a refund take?"])]
     prompts: Vec<String>,
@@ -105,7 +105,7 @@ async fn stream_of_requests(target: Arc<Target>, next: Arc<AtomicUsize>) -> Vec<
     let mut outcomes = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= target.bench.requests {
+        if number >= target.bench.requests as usize {
             return outcomes;
         }
         outcomes.push(ask(&target, number).await);

@@ -59,6 +59,8 @@ fn log(id: &str, route: &str, status: u16, took: Duration) {
     let millis = took.as_micros() as f64 / 1000.0;
     match (route, status) {
         ("livez" | "readyz" | "metrics", _) => tracing::debug!(id, route, status, millis, "answered"),
+        // Busy or draining: nothing is broken.
+        (_, 503) => tracing::warn!(id, route, status, millis, "answered"),
         (_, 500..) => tracing::error!(id, route, status, millis, "answered"),
         _ => tracing::info!(id, route, status, millis, "answered"),
     }
