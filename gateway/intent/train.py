@@ -1,9 +1,10 @@
 """Trains, calibrates and measures the intent classifier; writes weights.bin, golden.json and the figures.
 
-    python gateway/intent/train.py            (numpy and torch; about two minutes on one CPU core)
+    python gateway/intent/train.py            (numpy and torch; a few minutes on one CPU core)
 
 A linear model over hashed features: character n-grams of Han text, words, word pairs and letter n-grams of
-the rest. `features` is mirrored by gateway/src/intent/features.rs; golden.json proves that both agree.
+the rest, mirrored by gateway/src/intent/features.rs; and the concepts of the lexicon, which the gateway's own
+code finds. golden.json proves that both agree.
 """
 
 import argparse
@@ -12,14 +13,19 @@ import json
 import random
 import re
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "encoder"))
+from features import features as lexicon  # noqa: E402  (the program that reads texts as the gateway does)
+
 INTENTS = "consultation order_query after_sales payment_invoice account complaint suggestion other".split()
-BUCKETS = 1 << 18
+BUCKETS, CONCEPTS = 1 << 18, 1 << 15
+CONCEPT_KIND = 4  # src/knowledge/features.rs
 TEXT_MAX = 1000  # characters read of a message
 FOLDS = 4
 BANK_SHARE = 0.4  # weight of a question of the bank beside a hand-written message
@@ -36,7 +42,7 @@ CLOSINGS_ZH = ["谢谢", "，谢谢！", "，急", "啊", "呢", "，麻烦了",
 CLOSINGS_EN = [" thanks", ", thank you!", " please", " asap", "!!", " pls"]
 
 
-# --- features (mirrored in Rust) ---------------------------------------------------------------------------
+# --- features ---------------------------------------------------------------------------
 
 
 def is_han(c):
@@ -63,8 +69,20 @@ def tokens(text):
     return [(kind, re.sub("[0-9*]+", digits, run) if kind == "w" else run) for kind, run in runs]
 
 
-def features(text):
-    """The set of buckets of a message."""
+def features(texts):
+    """For each message the rows of the weights that its n-grams and that its concepts fall into."""
+    new = sorted({text for text in texts if text not in KNOWN})
+    for text, found in zip(new, lexicon([text[:TEXT_MAX] for text in new]) if new else []):
+        concepts = {BUCKETS + hash % CONCEPTS for hash, kind in found if kind == CONCEPT_KIND}
+        KNOWN[text] = grams(text), sorted(concepts)
+    return [KNOWN[text] for text in texts]
+
+
+KNOWN = {}
+
+
+def grams(text):
+    """The set of buckets of a message's characters and words."""
     found, previous = [], ""
     for kind, run in tokens(text):
         if kind == "h":
@@ -188,7 +206,7 @@ def train(rows, seed, copies, steps):
     torch.set_num_threads(1)  # on busy cores several threads only wait for each other
     texts = [(fill(text, dice), topic, intent) for topic, intent, text in rows]
     texts += [(varied(text, intent, dice), topic, intent) for topic, intent, text in rows for _ in range(copies)]
-    inputs = [features(text) for text, _, _ in texts]
+    inputs = features([text for text, _, _ in texts])
     labels = torch.tensor([INTENTS.index(intent) for _, _, intent in texts])
     shares = torch.tensor([1.0 if is_written(topic) else BANK_SHARE for _, topic, _ in texts])
     balance = torch.zeros(len(INTENTS)).index_add_(0, labels, shares).rsqrt()
@@ -211,16 +229,16 @@ def train(rows, seed, copies, steps):
 
     optimiser.step(loss)
     values = flat.detach().view(-1, len(INTENTS)).numpy()
-    weights = np.zeros((BUCKETS, len(INTENTS)), np.float32)
+    weights = np.zeros((BUCKETS + CONCEPTS, len(INTENTS)), np.float32)
     weights[seen] = values[:-1]
     return weights, values[-1]
 
 
 def matrices(inputs):
     """The buckets that occur, and the sparse matrix of messages by these buckets, upright and transposed."""
-    lengths = np.array([len(row) for row in inputs])
-    seen, columns = np.unique(np.concatenate([np.array(row, np.int64) for row in inputs]), return_inverse=True)
-    values = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
+    lengths = np.array([len(row) + len(concepts) for row, concepts in inputs])
+    seen, columns = np.unique(np.concatenate([np.array(row + concepts, np.int64) for row, concepts in inputs]), return_inverse=True)
+    values = np.concatenate([np.full(len(part), len(part) ** -0.5) for row in inputs for part in row if part]).astype(np.float32)
     numbers = np.repeat(np.arange(len(inputs)), lengths)
 
     def sparse(starts, others, values, shape):
@@ -239,8 +257,7 @@ def is_written(topic):
 
 def logits(model, text):
     weights, bias = model
-    buckets = features(text)
-    return weights[buckets].sum(0) / np.sqrt(max(len(buckets), 1)) + bias
+    return sum(weights[rows].sum(0) / np.sqrt(max(len(rows), 1)) for rows in features([text])[0]) + bias
 
 
 def softmax(values):
@@ -312,8 +329,10 @@ def cross_validate(rows, options, group):
     for fold in range(FOLDS):
         seen = [row for row, f in zip(rows, folds) if f != fold] + [*phrases(), *gibberish()]
         model = train(seen, fold, options.copies, options.steps)
-        for i in np.nonzero(folds == fold)[0]:
-            values[i] = logits(model, fill(rows[i][2], random.Random(int(i))))
+        asked = {i: fill(rows[i][2], random.Random(int(i))) for i in np.nonzero(folds == fold)[0]}
+        features(asked.values())
+        for i, text in asked.items():
+            values[i] = logits(model, text)
     return values, folds
 
 
@@ -327,14 +346,15 @@ def quantise(model, temperature):
 
 
 def write(model, threshold, path):
-    """Little endian: magic, version, buckets, classes, threshold, biases, scales, weights by bucket."""
+    """Little endian: magic, version, buckets, concepts, classes, threshold, biases, scales, weights by bucket."""
     weights, scale, bias = model
-    head = b"FDINTENT" + struct.pack("<IIIf", 1, BUCKETS, len(INTENTS), threshold)
+    head = b"FDINTENT" + struct.pack("<IIIIf", 2, BUCKETS, CONCEPTS, len(INTENTS), threshold)
     path.write_bytes(head + bias.tobytes() + scale.tobytes() + weights.tobytes())
 
 
 def golden(model, threshold, texts):
     weights, scale, bias = model
+    features(texts)
     for text in texts:
         odds = softmax(logits((weights * scale, bias), text))
         best = int(odds.argmax())
@@ -387,6 +407,7 @@ def main():
     print(report("With the bank's questions of topics never trained on", values, rows, threshold))
     for name in ("heldout_wide.tsv", "heldout.tsv"):
         unseen = list(heldout(name))
+        features([text for _, _, text in unseen])
         final = np.array([logits(dequantised, text) for _, _, text in unseen])
         print(report(f"data/{name}, the shipped weights", final, unseen, threshold))
 

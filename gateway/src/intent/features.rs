@@ -1,13 +1,29 @@
-//! Turns a message into the hashed features of the classifier: the mirror of `features` in
-//! `gateway/intent/train.py`. A change here needs the same change there, and new weights.
+//! Turns a message into what the classifier counts: hashed n-grams, the mirror of `grams` in `gateway/intent/train.py`, and the concepts
+//! of the lexicon that retrieval reads by, which the script asks this program for. A change here needs new weights.
 
 use std::collections::BTreeSet;
+
+use crate::knowledge::content;
 
 /// Characters of a message that are read; what a customer wants is said by then.
 const TEXT_MAX: usize = 1000;
 
-/// The buckets, below `buckets`, that `text` falls into.
-pub(super) fn features(text: &str, buckets: u32) -> BTreeSet<u32> {
+/// What its words and characters are, and what its phrases mean: each kind by the rows of the weights that it falls into.
+pub(super) struct Found {
+    pub(super) grams: BTreeSet<u32>,
+    pub(super) concepts: BTreeSet<u32>,
+}
+
+/// What `text` holds, in `buckets` rows of n-grams and, after these, `concept_buckets` rows of concepts.
+pub(super) fn features(text: &str, buckets: u32, concept_buckets: u32) -> Found {
+    let read: String = text.chars().take(TEXT_MAX).collect();
+    let rows = content::concepts(&read).into_iter().map(|concept| concept.hash % u64::from(concept_buckets));
+    let concepts = rows.map(|row| buckets.saturating_add(u32::try_from(row).unwrap_or(0))).collect();
+    Found { grams: grams(&read, buckets), concepts }
+}
+
+/// The buckets, below `buckets`, that the words and characters of `text` fall into.
+fn grams(text: &str, buckets: u32) -> BTreeSet<u32> {
     let mut found = Features { buckets, set: BTreeSet::new() };
     let mut previous = String::new();
     for run in runs(text) {
@@ -63,7 +79,7 @@ struct Run {
 fn runs(text: &str) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut open = None;
-    for c in text.chars().take(TEXT_MAX).map(fold).filter(|c| !matches!(c, '\'' | '’')) {
+    for c in text.chars().map(fold).filter(|c| !matches!(c, '\'' | '’')) {
         let script = script(c);
         match (script, runs.last_mut()) {
             (Some(now), Some(run)) if script == open && now != Script::Mark => run.text.push(c),

@@ -1,7 +1,7 @@
 //! What the customer wants: eight classes, or an abstention.
 //!
-//! A linear model over hashed character n-grams and words, trained and measured by `gateway/intent/train.py`
-//! (figures in `gateway/intent/README.md`). It is small enough to be part of the program.
+//! A linear model over hashed character n-grams, words and the lexicon's concepts, trained and measured by
+//! `gateway/intent/train.py` (figures in `gateway/intent/README.md`). It is small enough to be part of the program.
 
 mod features;
 mod weights;
@@ -108,8 +108,8 @@ impl Classifier {
 
     /// What the customer who wrote `text` wants.
     pub fn predict(&self, text: &str) -> Prediction {
-        let found = features::features(text, self.weights.buckets);
-        let probabilities = self.weights.probabilities(found.into_iter());
+        let found = features::features(text, self.weights.buckets, self.weights.concept_buckets);
+        let probabilities = self.weights.probabilities(&found);
         let best = |best: (Intent, f32), next: (Intent, f32)| if next.1 > best.1 { next } else { best };
         let (intent, probability) =
             Intent::ALL.into_iter().zip(probabilities).fold((Intent::Other, 0.0), best);

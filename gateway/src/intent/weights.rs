@@ -1,18 +1,22 @@
 //! The classifier's weights as `gateway/intent/train.py` writes them, and what may be wrong with them.
 //!
-//! Little endian: `FDINTENT`, version, buckets, classes (u32 each), threshold (f32), a bias and a scale per
-//! class (f32), then one signed byte per bucket and class.
+//! Little endian: `FDINTENT`, version, buckets of n-grams, buckets of concepts, classes (u32 each), threshold (f32), a
+//! bias and a scale per class (f32), then one signed byte per bucket and class, n-grams first.
+
+use std::collections::BTreeSet;
 
 use super::Intent;
+use super::features::Found;
 
 const MAGIC: &[u8; 8] = b"FDINTENT";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CLASSES: usize = Intent::ALL.len();
 
 /// A checked weights file.
 #[derive(Debug)]
 pub(super) struct Weights {
     pub(super) buckets: u32,
+    pub(super) concept_buckets: u32,
     /// Probability below which a prediction abstains.
     pub(super) threshold: f32,
     bias: [f32; CLASSES],
@@ -58,8 +62,8 @@ impl Weights {
         let rest = file.strip_prefix(MAGIC).ok_or(InvalidWeights::Magic)?;
         let mut words = rest.chunks_exact(4).filter_map(|word| word.try_into().ok());
         let mut next = || words.next().ok_or(InvalidWeights::Length { found: file.len(), expected: HEADER });
-        let (version, buckets, classes) =
-            (u32::from_le_bytes(next()?), u32::from_le_bytes(next()?), u32::from_le_bytes(next()?));
+        let mut number = || next().map(u32::from_le_bytes);
+        let (version, buckets, concept_buckets, classes) = (number()?, number()?, number()?, number()?);
         expect("version", version, VERSION)?;
         expect("number of classes", classes, CLASSES as u32)?;
         let mut floats = [0.0; 1 + 2 * CLASSES];
@@ -70,13 +74,14 @@ impl Weights {
             return Err(InvalidWeights::NotFinite);
         }
         let rows = file.get(HEADER..).unwrap_or_default();
-        let expected = HEADER + buckets as usize * CLASSES;
-        if file.len() != expected || buckets == 0 {
+        let expected = HEADER + (buckets as usize + concept_buckets as usize) * CLASSES;
+        if file.len() != expected || buckets == 0 || concept_buckets == 0 {
             return Err(InvalidWeights::Length { found: file.len(), expected });
         }
         let (threshold, bias, scale) = (floats[0], &floats[1..=CLASSES], &floats[1 + CLASSES..]);
         Ok(Self {
             buckets,
+            concept_buckets,
             threshold,
             bias: std::array::from_fn(|class| bias[class]),
             scale: std::array::from_fn(|class| scale[class]),
@@ -87,19 +92,27 @@ impl Weights {
         })
     }
 
-    /// The probability of each class for a message that falls into `buckets`.
-    pub(super) fn probabilities(&self, buckets: impl ExactSizeIterator<Item = u32>) -> [f32; CLASSES] {
-        let norm = (buckets.len().max(1) as f32).sqrt();
+    /// The probability of each class for a message that holds these.
+    pub(super) fn probabilities(&self, found: &Found) -> [f32; CLASSES] {
+        let (grams, concepts) = (self.mean(&found.grams), self.mean(&found.concepts));
+        softmax(std::array::from_fn(|class| {
+            (grams[class] + concepts[class]) * self.scale[class] + self.bias[class]
+        }))
+    }
+
+    /// The sum of these rows over the root of how many they are.
+    fn mean(&self, buckets: &BTreeSet<u32>) -> [f32; CLASSES] {
         let mut sums = [0_i32; CLASSES];
-        for row in buckets.filter_map(|bucket| self.rows.get(bucket as usize)) {
+        for row in buckets.iter().filter_map(|bucket| self.rows.get(*bucket as usize)) {
             sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += i32::from(*weight));
         }
-        softmax(std::array::from_fn(|class| sums[class] as f32 * self.scale[class] / norm + self.bias[class]))
+        let norm = (buckets.len().max(1) as f32).sqrt();
+        sums.map(|sum| sum as f32 / norm)
     }
 }
 
 /// Bytes before the rows.
-const HEADER: usize = MAGIC.len() + 3 * 4 + (1 + 2 * CLASSES) * 4;
+const HEADER: usize = MAGIC.len() + 4 * 4 + (1 + 2 * CLASSES) * 4;
 
 fn expect(field: &'static str, found: u32, expected: u32) -> Result<(), InvalidWeights> {
     if found == expected { Ok(()) } else { Err(InvalidWeights::Header { field, found, expected }) }
@@ -118,16 +131,19 @@ mod tests {
 
     fn file() -> Vec<u8> {
         let mut file = MAGIC.to_vec();
-        [VERSION, 2, CLASSES as u32].iter().for_each(|word| file.extend(word.to_le_bytes()));
+        [VERSION, 2, 1, CLASSES as u32].iter().for_each(|word| file.extend(word.to_le_bytes()));
         (0..=2 * CLASSES).for_each(|_| file.extend(0.5_f32.to_le_bytes()));
-        file.extend([3; 2 * CLASSES]);
+        file.extend([3; 3 * CLASSES]);
         file
     }
 
     #[test]
     fn equal_weights_give_equal_probabilities() {
         let weights = Weights::parse(&file()).unwrap();
-        assert_eq!(weights.probabilities([0, 1].into_iter()), [0.125; CLASSES]);
+        assert_eq!(
+            weights.probabilities(&Found { grams: [0, 1].into(), concepts: [2].into() }),
+            [0.125; CLASSES]
+        );
     }
 
     #[test]
@@ -142,9 +158,9 @@ mod tests {
             file[at..at + 4].copy_from_slice(&value);
             Weights::parse(&file).unwrap_err().to_string()
         };
-        assert!(changed(8, [9, 0, 0, 0]).contains("version is 9, expected 1"));
-        assert!(changed(16, [3, 0, 0, 0]).contains("number of classes is 3"));
-        assert!(changed(12, [255; 4]).contains("bytes"));
-        assert!(changed(24, f32::NAN.to_le_bytes()).contains("finite"));
+        assert!(changed(8, [9, 0, 0, 0]).contains("version is 9, expected 2"));
+        assert!(changed(20, [3, 0, 0, 0]).contains("number of classes is 3"));
+        assert!(changed(12, [255; 4]).contains("bytes") && changed(16, [255; 4]).contains("bytes"));
+        assert!(changed(28, f32::NAN.to_le_bytes()).contains("finite"));
     }
 }

@@ -57,6 +57,12 @@ impl Content {
     }
 }
 
+/// What the listed phrases in `text` stand for, ascending.
+pub fn concepts(text: &str) -> Vec<Feature> {
+    let units = text.split(ends_clause).flat_map(|clause| units_of(&tokens(clause)));
+    ordered(units.filter(Unit::is_concept).flat_map(|unit| unit.any_of).collect())
+}
+
 /// Ascending, each once.
 fn ordered<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all.sort_unstable();
