@@ -6,7 +6,7 @@
 End to end counts an answer as right when it holds every fact of the right entry (exact figures and names), and an
 uncovered question as refused when the reply offers a person instead of an answer. The sample base is the shipped one
 (its entries, not these questions, were trained on), with two sets of questions by different hands; the unseen bases (a solar
-installer, a music shop, a shop for telescopes) were never trained on.
+installer, a music shop, a shop for telescopes, a shop for clothes) were never trained on, though other businesses of the last one's trade were.
 """
 
 import argparse
@@ -27,6 +27,7 @@ BASES = {
     "unseen": sorted((HERE / "eval/unseen_kb").glob("*.*")),
     "music": sorted((HERE / "eval/music_kb").glob("*.*")),
     "optics": sorted((HERE / "eval/optics_kb").glob("*.*")),
+    "clothing": sorted((HERE / "eval/clothing_kb").glob("*.*")),
 }
 
 
