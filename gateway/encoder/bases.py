@@ -55,7 +55,16 @@ def imported(business, languages, similar=0):
                 base.questions.append(Question(question, [places.get(language) if language in places else next(iter(places.values()))], "covered", language))
     wanted = [text for text in business.uncovered if language_of(text) in languages]
     base.questions += [Question(text, [], business.kinds.get(text, "near"), language_of(text)) for text in wanted]
+    base.questions += [two for kind in ("covered", "near") for two in pairs([q for q in base.questions if q.kind == kind])]
     return base
+
+
+def pairs(questions):
+    """Questions in two parts, as patient customers ask them: two that stand side by side and have one answer, or none."""
+    for one, other in zip(questions[::2], questions[1::2]):
+        if one.answers == other.answers and one.language == other.language:
+            mark = "，" if one.language == "zh" else ", "
+            yield Question(one.text.rstrip("?？。. ") + mark + other.text, one.answers, f"{one.kind}, two parts", one.language)
 
 
 def strangers(bases, base, rng):
@@ -76,7 +85,7 @@ def smaller(base, rng):
     at = {place: new for new, place in enumerate(kept)}
     copy = Base(base.name, [base.entries[place] for place in kept])
     for question in base.questions:
-        if question.kind == "covered":
+        if question.answers:
             answers = [at[place] for place in question.answers if place in at]
             copy.questions.append(Question(question.text, answers, "covered" if answers else "left out", question.language))
     return copy
@@ -85,7 +94,7 @@ def smaller(base, rng):
 def joined(base, others):
     """A large base: the entries of others stand beside the base's own. Its uncovered questions may be answered by them, so they are left out."""
     entries = base.entries + [entry for other in others for entry in other.entries]
-    return Base(base.name, entries, [question for question in base.questions if question.kind == "covered"])
+    return Base(base.name, entries, [question for question in base.questions if question.answers])
 
 
 def cases(bases, seed=1):

@@ -1,13 +1,14 @@
 """The encoder as it is trained; src/knowledge/encoder.rs computes the same from the weights file."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-WIDTH, TOKEN, MEANING = 192, 96, 256
+WIDTH, TOKEN, MEANING, CLAIM = 192, 96, 256, 64
 # The rows before the features': nothing, and what stands at a place of which no feature is known.
 NOTHING, UNKNOWN, FIRST = 0, 1, 2
 
@@ -49,6 +50,21 @@ class Bags(torch.autograd.Function):
         return None, None, None
 
 
+class Read(NamedTuple):
+    """Texts as the encoder reads them; texts * places, padded."""
+
+    tokens: torch.Tensor
+    meaning: torch.Tensor
+    importance: torch.Tensor
+    mask: torch.Tensor
+    roles: torch.Tensor
+    claims: torch.Tensor
+    needs: torch.Tensor
+
+    def of(self, texts):
+        return Read(*(part[texts] for part in self))
+
+
 class Encoder(nn.Module):
     """Sums features into places, and places into texts."""
 
@@ -61,12 +77,19 @@ class Encoder(nn.Module):
         self.tokens = nn.Linear(WIDTH, TOKEN, bias=False)
         self.meaning = nn.Linear(WIDTH, MEANING, bias=False)
         self.counts = nn.Linear(WIDTH, 2)
+        # What a question's place asks, what a passage's tells, and how much it matters that the one is told by the other.
+        self.asks, self.tells = nn.Linear(WIDTH, CLAIM, bias=False), nn.Linear(WIDTH, CLAIM, bias=False)
+        self.tells.weight.data.copy_(self.asks.weight.data)
+        self.need = nn.Linear(WIDTH, 1)
+        nn.init.zeros_(self.need.weight), nn.init.constant_(self.need.bias, -1.0)
+        # How sharply likeness turns into "told", and how much of it is called for.
+        self.told = nn.Parameter(torch.tensor([8.0, 4.0]))
         # How meaning, the question's places and the heading's places add up, and what no entry scores.
         self.mix = nn.Parameter(torch.tensor([8.0, 8.0, 4.0]))
         self.none = nn.Parameter(torch.tensor(14.0))
 
     def forward(self, texts, dropout=0.0):
-        """Reads texts, each a list of (rows, counts, role): (tokens, meaning, importance, mask, roles), padded."""
+        """Reads texts, each a list of (rows, counts, role)."""
         parts = [part for text in texts for part in text]
         counts = np.concatenate([part[1] for part in parts])
         rows = np.concatenate([part[0] for part in parts])
@@ -86,15 +109,22 @@ class Encoder(nn.Module):
         attention, importance = self.counts(x).masked_fill(~mask[..., None], -1e9).unbind(-1)
         summed = (torch.softmax(attention, 1)[..., None] * x).sum(1)
         tokens = F.normalize(self.tokens(x), dim=-1) * mask[..., None]
-        return tokens, F.normalize(self.meaning(summed), dim=-1), F.softplus(importance) * mask, mask, roles
+        claims = F.normalize(torch.where((roles == 0)[..., None], self.asks(x), self.tells(x)), dim=-1) * mask[..., None]
+        needs = F.softplus(self.need(x)[..., 0]) * mask
+        return Read(tokens, F.normalize(self.meaning(summed), dim=-1), F.softplus(importance) * mask, mask, roles, claims, needs)
 
     def score(self, questions, passages):
         """How well each passage answers each question: [questions, passages]."""
-        asked, meaning, importance, asked_mask, _ = questions
-        there, meant, weight, there_mask, roles = passages
-        likeness = torch.einsum("qid,pjd->qipj", asked, there).masked_fill(~there_mask, -1.0)
+        likeness = torch.einsum("qid,pjd->qipj", questions.tokens, passages.tokens).masked_fill(~passages.mask, -1.0)
+        importance = questions.importance
         answered = (importance[:, :, None] * likeness.amax(3)).sum(1) / importance.sum(1)[:, None].clamp_min(1e-6)
-        weight = weight * (roles == 1)
-        repeated = likeness.masked_fill(~asked_mask[:, :, None, None], -1.0).amax(1)
+        weight = passages.importance * (passages.roles == 1)
+        repeated = likeness.masked_fill(~questions.mask[:, :, None, None], -1.0).amax(1)
         repeated = (weight * repeated).sum(2) / weight.sum(1).clamp_min(1e-6)
-        return self.mix[0] * (meaning @ meant.T) + self.mix[1] * answered + self.mix[2] * repeated
+        return self.mix[0] * (questions.meaning @ passages.meaning.T) + self.mix[1] * answered + self.mix[2] * repeated
+
+    def tells_all(self, questions, passages):
+        """The logarithm of the probability that a passage tells all that is asked, for each of n questions and its passage: a noisy and
+        over the question's places."""
+        likeness = torch.einsum("nid,njd->nij", questions.claims, passages.claims).masked_fill(~passages.mask[:, None], -1.0)
+        return -(questions.needs * F.softplus(self.told[1] - self.told[0] * likeness.amax(2))).sum(1)

@@ -2,11 +2,13 @@
 //!
 //! At each place of a text stand features (a character and its neighbours, a word and its pieces, listed phrases); what was learned of
 //! them is summed, and gives the place a vector and a weight. Texts are compared place by place ([`Reading::met`], the late interaction
-//! of Khattab and Zaharia 2020, without a transformer) and as wholes, by a [`Vector`]. Weights come from `encoder/train.py`.
+//! of Khattab and Zaharia 2020, without a transformer) and as wholes, by a [`Vector`]; whether a passage tells all that a question asks is
+//! judged place by place as well ([`Encoder::told`]). Weights come from `encoder/train.py`.
 
 mod reading;
 mod weights;
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::content::Content;
@@ -23,6 +25,10 @@ const MEANING: usize = 256;
 const MEANING_SHARE: f32 = 0.75;
 /// Numbers in the vector of one place.
 const TOKEN: usize = 96;
+/// Numbers in what one place asks or tells.
+const CLAIM: usize = 64;
+/// Where a question has nothing told, one thing more or less makes no difference.
+const MOST_LACKING: f32 = 12.0;
 /// Non-zero entries in the wording code of one feature; 9 bits of its hash each.
 const CODE_ENTRIES: u32 = 6;
 /// Keeps a sum of exponentials finite whatever the weights.
@@ -33,6 +39,20 @@ static WEIGHTS: &[u8] = include_bytes!("../../encoder/encoder.safetensors");
 /// A vector of length 1, or all zero for a text without letters or digits. The first half is *meaning*: learned. The second is
 /// *wording*: a fixed pseudo-random code of the features, known or not, so that words never seen in training still match themselves.
 pub type Vector = [f32; DIMENSIONS];
+
+/// How surely texts tell what a question asks: logarithms of probabilities, from -12 to 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// Of everything.
+    pub all: f32,
+    /// Of the place that is told worst.
+    pub worst: f32,
+    /// Of the clause that is told best, among those that ask at least half as much as the one that asks most: around a question there
+    /// may be a story that no passage tells.
+    pub clause: f32,
+    /// Of everything, for each unit of need.
+    pub mean: f32,
+}
 
 /// Reads texts.
 #[derive(Debug)]
@@ -80,6 +100,30 @@ impl Encoder {
         to_length(wording, (1.0 - MEANING_SHARE).sqrt());
         to_length(&mut vector, 1.0);
         vector
+    }
+
+    /// How surely `others` tell what `question` asks. A noisy and (Pearl 1988): each place must be told, as likely as its likest place
+    /// among `others` is like it, by its need.
+    pub fn told(&self, question: &Reading, others: &[&Reading]) -> Told {
+        let [sharpness, doubt] = self.weights.told;
+        let (needs, lacking): (Vec<f32>, Vec<f32>) = question
+            .told(others)
+            .map(|(need, likeness)| (need, need * softplus(doubt - sharpness * likeness)))
+            .unzip();
+        let sum =
+            |values: &[f32], clause: Range<usize>| values.get(clause).map_or(0.0, |part| part.iter().sum());
+        let clauses: Vec<(f32, f32)> =
+            question.clauses().map(|clause| (sum(&needs, clause.clone()), sum(&lacking, clause))).collect();
+        let largest = clauses.iter().map(|(need, _)| *need).fold(0.0, f32::max);
+        let asking = clauses.iter().filter(|(need, _)| *need >= largest / 2.0);
+        let (need, all): (f32, f32) = (needs.iter().sum(), lacking.iter().sum());
+        let logarithm = |lacking: f32| -lacking.min(MOST_LACKING);
+        Told {
+            all: logarithm(all),
+            worst: logarithm(lacking.iter().copied().fold(0.0, f32::max)),
+            clause: logarithm(asking.map(|(_, lacking)| *lacking).reduce(f32::min).unwrap_or(0.0)),
+            mean: logarithm(if need > 0.0 { all / need } else { 0.0 }),
+        }
     }
 
     /// How much a feature says about what a text is about: near 0 for "the", high for a word never seen.
@@ -135,7 +179,21 @@ impl Encoder {
         product(&self.weights.counts, input, &mut counts);
         counts.iter_mut().zip(&self.weights.counts_bias).for_each(|(count, bias)| *count += bias);
         let [attention, importance] = counts;
-        (attention.min(MOST_ATTENTION).exp(), importance.min(MOST_ATTENTION).exp().ln_1p())
+        (attention.min(MOST_ATTENTION).exp(), softplus(importance))
+    }
+
+    /// What a place asks, of a question, or tells, of a passage: of length 1.
+    fn claim(&self, input: &[f32], role: Role) -> [f32; CLAIM] {
+        let mut claim = [0.0; CLAIM];
+        let matrix = if role == Role::Question { &self.weights.asks } else { &self.weights.tells };
+        product(matrix, input, &mut claim);
+        to_length(&mut claim, 1.0);
+        claim
+    }
+
+    /// How much it matters that a passage tells what this place of a question asks.
+    fn need(&self, input: &[f32]) -> f32 {
+        softplus(dot(&self.weights.need, input) + self.weights.need_bias)
     }
 
     fn meaning(&self, summed: &[f32]) -> [f32; MEANING] {
@@ -162,6 +220,11 @@ fn product(matrix: &[f32], input: &[f32], output: &mut [f32]) {
     for (row, output) in matrix.chunks_exact(input.len().max(1)).zip(output) {
         *output = dot(row, input);
     }
+}
+
+/// ln(1 + e^x).
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// Scales to a length; what has none stays zero.

@@ -15,11 +15,13 @@ use super::index::{Candidate, Heading, Indexed, Snapshot};
 /// Candidates taken by meaning and by keywords each.
 const CANDIDATES: usize = 24;
 /// Signals of one candidate.
-pub const SIGNALS: usize = 24;
+pub const SIGNALS: usize = 28;
 /// The place among them of the share of the query that a candidate meets.
 const ALL_MET: usize = 14;
+/// The place of how surely it tells all that is asked.
+const ALL_TOLD: usize = 24;
 /// Signals of the best candidate and its lead, for coverage.
-pub const COVERAGE_SIGNALS: usize = SIGNALS + 13;
+pub const COVERAGE_SIGNALS: usize = SIGNALS + 15;
 
 static COEFFICIENTS: &str = include_str!("../../encoder/ranking.json");
 
@@ -187,6 +189,7 @@ fn signals(
     let (answered, worst) = mean_and_worst(query.reading.met(&[&heading.reading, &entry.reading]));
     let (repeated, _) = mean_and_worst(heading.reading.met(&[&query.reading]));
     let (in_heading, _) = mean_and_worst(query.reading.met(&[&heading.reading]));
+    let told = encoder.told(&query.reading, &[&heading.reading, &entry.reading]);
     let met = |unit: &Unit| title.meets(unit) || text.meets(unit);
     let all = weighed.sum(|_, _| true);
     let part = |part: f32, whole: f32| if whole > 0.0 { part / whole } else { 0.0 };
@@ -217,6 +220,10 @@ fn signals(
         title_met(snapshot, title, asked),
         agreement(&asked.asks, &title.asks),
         agreement(&asked.asks, &text.states),
+        told.all,
+        told.worst,
+        told.clause,
+        told.mean,
     ]
 }
 
@@ -275,8 +282,9 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
     let weighed = Weighed::new(snapshot, query);
     let weight = weighed.sum(|_, _| true);
     let unknown = weighed.sum(|at, _| !weighed.known.get(at).copied().unwrap_or(false));
-    let most_met =
-        ranked.iter().take(3).filter_map(|one| one.signals.get(ALL_MET)).copied().fold(0.0, f32::max);
+    let most = |signal: usize| {
+        ranked.iter().take(3).filter_map(|one| one.signals.get(signal)).copied().fold(f32::MIN, f32::max)
+    };
     let heading_readings = ranked.iter().map(|one| &one.entry.heading.reading);
     let everything: Vec<&Reading> =
         heading_readings.chain(ranked.iter().map(|one| &one.entry.reading)).collect();
@@ -294,7 +302,9 @@ pub fn coverage_signals(snapshot: &Snapshot, query: &Query, ranked: &[Ranked]) -
         anywhere,
         nowhere,
         (snapshot.headings().max(1) as f32).ln(),
-        most_met,
+        query.reading.need(),
+        most(ALL_MET),
+        most(ALL_TOLD),
     ];
     all.iter_mut().skip(SIGNALS).zip(rest).for_each(|(to, from)| *to = from);
     all

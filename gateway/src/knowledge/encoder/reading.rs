@@ -1,6 +1,8 @@
 //! What the encoder makes of a text before it is compared: a vector for each place in it, how much that place counts, and their sum.
 
-use super::{Encoder, MEANING, TOKEN};
+use std::ops::Range;
+
+use super::{CLAIM, Encoder, MEANING, TOKEN};
 use crate::knowledge::concepts::Lexicon;
 use crate::knowledge::features::{Feature, Kind, tokens};
 
@@ -25,18 +27,25 @@ pub enum Role {
 /// The features that stand at each place of a text: a character with its neighbours, a word with its pieces, and what the phrases
 /// that lie there stand for.
 pub fn places(text: &str, role: Role) -> Vec<Vec<Feature>> {
+    places_and_clauses(text, role).0
+}
+
+/// The places, and which of them begin a clause.
+fn places_and_clauses(text: &str, role: Role) -> (Vec<Vec<Feature>>, Vec<usize>) {
     let most = match role {
         Role::Question => QUESTION_PLACES,
         Role::Heading => HEADING_PLACES,
         Role::Text => TEXT_PLACES,
     };
     let mut places: Vec<Vec<Feature>> = Vec::new();
+    let mut clauses = Vec::new();
     for clause in text.split(crate::knowledge::content::ends_clause) {
         if places.len() >= most {
             break;
         }
         let tokens = tokens(clause);
         let first = places.len();
+        clauses.extend((!tokens.is_empty()).then_some(first));
         let mut before = None;
         for token in &tokens {
             let mut place = vec![token.feature];
@@ -55,7 +64,7 @@ pub fn places(text: &str, role: Role) -> Vec<Vec<Feature>> {
         }
     }
     places.truncate(most);
-    places
+    (places, clauses)
 }
 
 /// A text as the encoder reads it.
@@ -65,6 +74,12 @@ pub struct Reading {
     tokens: Box<[i8]>,
     /// How much each place counts when texts are held against each other.
     importance: Box<[f32]>,
+    /// What each place asks (of a question) or tells (of a passage): vectors of length 1, in [`STEPS`]; [`CLAIM`] numbers each.
+    claims: Box<[i8]>,
+    /// How much it matters that a passage tells what each place asks; of a passage nothing.
+    needs: Box<[f32]>,
+    /// The places that begin a clause.
+    clauses: Box<[usize]>,
     /// Sum over the places of what they mean, each by the attention it draws; sums of texts may be added.
     pub(super) meaning: Box<[f32; MEANING]>,
     /// Share of the places that the encoder has learned something of.
@@ -73,14 +88,18 @@ pub struct Reading {
 
 impl Reading {
     pub(super) fn new(encoder: &Encoder, text: &str, role: Role) -> Self {
-        let places = places(text, role);
+        let (places, clauses) = places_and_clauses(text, role);
         let mut tokens = Vec::with_capacity(places.len() * TOKEN);
-        let (mut importance, mut summed, mut known) = (Vec::new(), vec![0.0; encoder.width()], 0);
+        let mut claims = Vec::with_capacity(places.len() * CLAIM);
+        let (mut importance, mut needs) = (Vec::new(), Vec::new());
+        let (mut summed, mut known) = (vec![0.0; encoder.width()], 0);
+        let in_steps = |value: &f32| (value * STEPS).round() as i8;
         for place in &places {
             let (input, learned) = encoder.input(place, role);
             known += usize::from(learned);
-            let token = encoder.token(&input);
-            tokens.extend(token.iter().map(|value| (value * STEPS).round() as i8));
+            tokens.extend(encoder.token(&input).iter().map(in_steps));
+            claims.extend(encoder.claim(&input, role).iter().map(in_steps));
+            needs.extend((role == Role::Question).then(|| encoder.need(&input)));
             let (attention, counts) = encoder.counts(&input);
             importance.push(counts);
             summed.iter_mut().zip(&input).for_each(|(sum, value)| *sum += attention * value);
@@ -88,6 +107,9 @@ impl Reading {
         Self {
             tokens: tokens.into(),
             importance: importance.into(),
+            claims: claims.into(),
+            needs: needs.into(),
+            clauses: clauses.into(),
             meaning: Box::new(encoder.meaning(&summed)),
             known: known as f32 / places.len().max(1) as f32,
         }
@@ -95,16 +117,33 @@ impl Reading {
 
     /// How well each place of this text is met by its likest place among `others`: (how much it counts, likeness up to 1).
     pub fn met<'a>(&'a self, others: &'a [&'a Reading]) -> impl Iterator<Item = (f32, f32)> + 'a {
-        self.vectors().zip(&self.importance).map(move |(token, counts)| {
-            let places = others.iter().flat_map(|other| other.vectors());
-            let best = places.map(|other| likeness(token, other)).max().unwrap_or(0);
-            (*counts, best as f32 / (STEPS * STEPS))
+        self.tokens.chunks_exact(TOKEN).zip(&self.importance).map(move |(token, counts)| {
+            (*counts, likest(token, others.iter().flat_map(|other| other.tokens.chunks_exact(TOKEN))))
         })
     }
 
-    fn vectors(&self) -> impl Iterator<Item = &[i8]> {
-        self.tokens.chunks_exact(TOKEN)
+    /// How well each place of this question is told by its likest place among `others`: (how much it matters, likeness up to 1).
+    pub(super) fn told<'a>(&'a self, others: &'a [&'a Reading]) -> impl Iterator<Item = (f32, f32)> + 'a {
+        self.claims.chunks_exact(CLAIM).zip(&self.needs).map(move |(claim, need)| {
+            (*need, likest(claim, others.iter().flat_map(|other| other.claims.chunks_exact(CLAIM))))
+        })
     }
+
+    /// How much there is to be told to a question, in all.
+    pub fn need(&self) -> f32 {
+        self.needs.iter().sum()
+    }
+
+    /// The places of each clause.
+    pub(super) fn clauses(&self) -> impl Iterator<Item = Range<usize>> {
+        let ends = self.clauses.iter().skip(1).copied().chain([self.needs.len()]);
+        self.clauses.iter().copied().zip(ends).map(|(start, end)| start..end)
+    }
+}
+
+/// The likeness of the likest of `others`, up to 1; 0 where there is none.
+fn likest<'a>(one: &[i8], others: impl Iterator<Item = &'a [i8]>) -> f32 {
+    others.map(|other| likeness(one, other)).max().unwrap_or(0) as f32 / (STEPS * STEPS)
 }
 
 fn likeness(one: &[i8], other: &[i8]) -> i32 {

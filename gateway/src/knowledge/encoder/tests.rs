@@ -6,6 +6,20 @@ use super::*;
 
 #[derive(Deserialize)]
 struct Golden {
+    vectors: Vec<GoldenVector>,
+    told: Vec<GoldenTold>,
+}
+
+#[derive(Deserialize)]
+struct GoldenTold {
+    question: String,
+    heading: String,
+    /// Logarithms: of all that is asked, and of what is told worst.
+    told: (f32, f32),
+}
+
+#[derive(Deserialize)]
+struct GoldenVector {
     text: String,
     /// Every eighth number of the vector.
     vector: Vec<f32>,
@@ -16,10 +30,17 @@ fn likeness(one: &str, other: &str) -> f32 {
 }
 
 #[test]
-fn the_training_script_gives_the_same_vectors() {
-    let golden: Vec<Golden> = serde_json::from_str(include_str!("../../../encoder/golden.json")).unwrap();
-    assert!(golden.len() >= 6);
-    for Golden { text, vector } in golden {
+fn the_training_script_gives_the_same_numbers() {
+    let golden: Golden = serde_json::from_str(include_str!("../../../encoder/golden.json")).unwrap();
+    assert!(golden.vectors.len() >= 6 && golden.told.len() >= 4);
+    for GoldenTold { question, heading, told: (all, worst) } in golden.told {
+        let read = |text: &str, role| Encoder::embedded().read(text, role);
+        let heading = read(&heading, Role::Heading);
+        let ours = Encoder::embedded().told(&read(&question, Role::Question), &[&heading]);
+        // Rust keeps claims in 127ths.
+        assert!((ours.all - all).abs() < 0.2 && (ours.worst - worst).abs() < 0.1, "{question}: {ours:?}");
+    }
+    for GoldenVector { text, vector } in golden.vectors {
         let ours = Encoder::embedded().encode(&text);
         for (place, expected) in vector.into_iter().enumerate() {
             assert!((ours[place * 8] - expected).abs() < 1e-4, "{text}: {place}");
@@ -76,6 +97,31 @@ fn each_place_must_be_met_for_a_full_mean() {
     let (other, _) = compared("zyglophant", "退货");
     assert!(same > 0.7 && more < same && worst > 0.0 && other < more, "{same} {more} {worst} {other}");
     assert_eq!(compared("", "coffee"), (0.0, 1.0));
+}
+
+#[test]
+fn all_that_is_asked_must_be_told() {
+    let read = |text: &str, role| Encoder::embedded().read(text, role);
+    let told = |question: &str, others: &[&str]| {
+        let others: Vec<Reading> = others.iter().map(|text| read(text, Role::Heading)).collect();
+        Encoder::embedded().told(&read(question, Role::Question), &others.iter().collect::<Vec<_>>())
+    };
+    let heading = "收到货后多久可以退货？";
+    let (same, more, other) = (
+        told("多久可以退货", &[heading]),
+        told("多久可以退货，可以带狗吗", &[heading]),
+        told("停车场收费吗", &[heading]),
+    );
+    assert!(same.all > -1.0 && more.all < same.all && other.all < -2.0, "{same:?} {more:?} {other:?}");
+    assert!(more.clause > more.all && other.clause == other.all, "one clause is told: {more:?} {other:?}");
+    assert!(more.mean > more.all.min(-1.0) && more.worst >= more.all, "{more:?}");
+    assert!(
+        told("多久可以退货，可以带狗吗", &[heading, "可以带宠物狗进店吗"]).all > more.all,
+        "texts add up"
+    );
+    let nothing = Told { all: 0.0, worst: 0.0, clause: 0.0, mean: 0.0 };
+    assert_eq!(told("", &[heading]), nothing);
+    assert!(told("zyglophant 退货", &[]).all >= -MOST_LACKING);
 }
 
 #[test]

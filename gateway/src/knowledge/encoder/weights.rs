@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
-use super::{MEANING, TOKEN};
+use super::{CLAIM, MEANING, TOKEN};
 use crate::knowledge::features::{KINDS, mix};
 
 /// The layout of the weights file that this code reads.
-const FORMAT: &str = "frontdesk-encoder-3";
+const FORMAT: &str = "frontdesk-encoder-4";
 
 /// Why a weights file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,14 @@ pub(super) struct Weights {
     pub(super) meaning: Vec<f32>,
     pub(super) counts: Vec<f32>,
     pub(super) counts_bias: Vec<f32>,
+    /// From a question's place to what it asks, and from a passage's to what it tells.
+    pub(super) asks: Vec<f32>,
+    pub(super) tells: Vec<f32>,
+    /// From a question's place to how much it must be told.
+    pub(super) need: Vec<f32>,
+    pub(super) need_bias: f32,
+    /// How sharply likeness turns into "told", and how much of it is called for.
+    pub(super) told: [f32; 2],
     pub(super) fingerprint: String,
 }
 
@@ -85,6 +93,8 @@ impl Weights {
         let table = tensor(&file, "table", Dtype::I8, &[count, width])?;
         let mut unseen = [0.0; KINDS];
         unseen.copy_from_slice(&floats("unseen", &[KINDS])?);
+        let mut told = [0.0; 2];
+        told.copy_from_slice(&floats("told", &[2])?);
         Ok(Self {
             rows: hashes
                 .chunks_exact(8)
@@ -102,6 +112,11 @@ impl Weights {
             meaning: floats("meaning", &[MEANING, width])?,
             counts: floats("counts", &[2, width])?,
             counts_bias: floats("counts_bias", &[2])?,
+            asks: floats("asks", &[CLAIM, width])?,
+            tells: floats("tells", &[CLAIM, width])?,
+            need: floats("need", &[width])?,
+            need_bias: floats("need_bias", &[1])?.first().copied().unwrap_or(0.0),
+            told,
             fingerprint,
         })
     }
