@@ -31,12 +31,12 @@ pub fn wanted(headers: &HeaderMap) -> bool {
 }
 
 impl Ground {
-    /// Looks the customer's last words up. With tools the client leads the conversation itself.
-    pub fn find(gateway: &Gateway, headers: &HeaderMap, chat: &Chat) -> Self {
-        let Some(question) = chat.question().filter(|_| wanted(headers) && chat.tools.is_empty()) else {
+    /// Looks up what the customer's last words are `about`. With tools the client leads the conversation itself.
+    pub fn find(gateway: &Gateway, headers: &HeaderMap, chat: &Chat, about: &str) -> Self {
+        if chat.question().is_none() || !wanted(headers) || !chat.tools.is_empty() {
             return Self::default();
-        };
-        let query = query(question, &chat.turns);
+        }
+        let query = query(about, &chat.turns);
         let wanted = gateway.config.answers.passages;
         let result = gateway.knowledge.search(&query, wanted * 2);
         // A passage that does not answer the question only tempts the model to answer anyway.

@@ -6,6 +6,7 @@ mod ground;
 mod handoff;
 mod logprobs;
 mod masking;
+mod matter;
 mod model;
 mod stream;
 mod today;
@@ -23,6 +24,7 @@ use crate::stack::Gateway;
 use crate::telemetry::metrics;
 use answering::{Answering, Record};
 use ground::Ground;
+use matter::matter;
 
 pub use model::{Model, ModelError};
 
@@ -41,7 +43,10 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     call.header("x-redactions", &masking::spelled(&found));
 
     // intent: what the customer wants decides whether the answer may be shared.
-    let wanted = metrics::stage("intent", || gateway.classifier.predict(chat.question().unwrap_or_default()));
+    let asked_for =
+        chat.question().map(|question| if found.is_empty() { question.into() } else { matter(question) });
+    let about: &str = asked_for.as_deref().unwrap_or_default();
+    let wanted = metrics::stage("intent", || gateway.classifier.predict(about));
     let intent = (!wanted.abstained).then(|| wanted.intent.as_str());
     call.header("x-intent", intent.unwrap_or("unclear"));
 
@@ -58,7 +63,7 @@ pub async fn complete(gateway: &Arc<Gateway>, call: &mut Call, asked: Asked) -> 
     }
 
     // retrieve: the passages nearest to the question, in a frame that keeps them data.
-    let ground = metrics::stage("retrieve", || Ground::find(gateway, &asked.head.headers, &chat));
+    let ground = metrics::stage("retrieve", || Ground::find(gateway, &asked.head.headers, &chat, about));
 
     // render, reserve: the prompt in tokens, and the caller's allowance for the most it can cost.
     let (ground, prompt) = metrics::stage("render", || fitting(model, ground, &chat));
