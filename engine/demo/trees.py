@@ -128,7 +128,7 @@ class Trees:
     def passages(self, shop, anchor):
         """What retrieval finds for the anchor, with the entry that answers it among them; in any order."""
         c = self.chance
-        count = c.choices([1, 2, 3], [1, 2, 10])[0]
+        count = c.choices([1, 2, 3], [3, 3, 8])[0]  # the gateway leaves out what lies far behind the best
         places = anchor.found[:count]
         if c.random() < 0.3:  # some that retrieval would not find, so that the unlike is seen too
             places = anchor.found[:1] + c.sample(range(len(shop.entries)), min(2, len(shop.entries)))
