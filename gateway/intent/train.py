@@ -1,6 +1,6 @@
 """Trains, calibrates and measures the intent classifier; writes weights.bin, golden.json and the figures.
 
-    python gateway/intent/train.py            (numpy and torch; a few minutes on one CPU core)
+    python gateway/intent/train.py            (numpy, torch and cargo; 40 seconds on one CPU core)
 
 A linear model over hashed features: character n-grams of Han text, words, word pairs and letter n-grams of
 the rest, mirrored by gateway/src/intent/features.rs; and the concepts of the lexicon, which the gateway's own

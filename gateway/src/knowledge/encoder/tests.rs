@@ -114,7 +114,10 @@ fn all_that_is_asked_must_be_told() {
     );
     assert!(same.all > -1.0 && more.all < same.all && other.all < -2.0, "{same:?} {more:?} {other:?}");
     assert!(more.clause > more.all && other.clause == other.all, "one clause is told: {more:?} {other:?}");
-    assert!(more.mean > more.all.min(-1.0) && more.worst >= more.all, "{more:?}");
+    assert!(
+        same.mean > more.mean && more.mean > other.mean && more.worst >= more.all,
+        "{same:?} {more:?} {other:?}"
+    );
     assert!(
         told("多久可以退货，可以带狗吗", &[heading, "可以带宠物狗进店吗"]).all > more.all,
         "texts add up"
